@@ -1,0 +1,1 @@
+//! Liars: replicas that break the protocol on purpose, for demonstrations and tests.

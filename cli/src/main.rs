@@ -1,0 +1,3 @@
+//! Run, call, verify and diagnose Byzantine services.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! PBFT as a pure function: no sockets, files, clocks or randomness.

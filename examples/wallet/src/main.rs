@@ -1,0 +1,3 @@
+//! A wallet on SQLite: accounts, transfers, acceptance, and balances that never lie.
+
+fn main() {}

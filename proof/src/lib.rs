@@ -1,0 +1,1 @@
+//! Leaves, Merkle trees, checkpoints, cosignatures and policies: building and verifying proofs.

@@ -1,0 +1,1 @@
+//! The ByzantineService resource: its types, defaults and validation.

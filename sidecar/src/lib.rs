@@ -1,0 +1,1 @@
+//! The sidecar: HTTP gateway, peer links, driver, executor and ledger.
