@@ -11,7 +11,9 @@ use crate::service::Origin;
 const ALGORITHM: u8 = 0x04;
 
 /// A cosignature, not yet known to be valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, borsh::BorshSerialize, borsh::BorshDeserialize,
+)]
 pub struct Cosignature {
     /// The agreed time of the last covered sequence, in whole seconds since 1970.
     pub time_seconds: u64,

@@ -117,7 +117,17 @@ impl fmt::Debug for PublicKey {
 }
 
 /// An Ed25519 signature, not yet known to be valid.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    borsh::BorshSerialize,
+    borsh::BorshDeserialize,
+)]
 pub struct Signature([u8; 64]);
 
 impl Signature {

@@ -25,7 +25,18 @@ const MAX_TEXT_BYTES: usize = 8 * 1024;
 const FORMAT: &str = "membership";
 
 /// The number of a replica in its epoch, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    borsh::BorshSerialize,
+    borsh::BorshDeserialize,
+)]
 pub struct ReplicaId(pub u8);
 
 impl fmt::Display for ReplicaId {
