@@ -1,1 +1,41 @@
-//! PBFT as a pure function: no sockets, files, clocks or randomness.
+//! PBFT (Castro & Liskov, OSDI'99) as a function: no sockets, files, clocks or randomness.
+//!
+//! [`Replica::handle`] takes the time and an [`Event`] and adds to [`Effects`]. Messages are
+//! signed, ordering is by digest, results are agreed on before they are certified.
+//! `docs/protocol.md` is the protocol; each handler names its section there or in the paper.
+
+mod batch;
+mod certificate;
+mod config;
+mod effect;
+mod event;
+mod execution;
+mod frame;
+pub mod limits;
+mod message;
+mod record;
+mod rejection;
+mod request;
+mod signed;
+mod types;
+
+pub use batch::Batch;
+pub use byzantine_proof::{Digest, Membership, ReplicaId};
+pub use certificate::{
+    CheckpointCertificate, CommitCertificate, Judge, PreparedCertificate, check_cosignatures,
+};
+pub use config::{Config, LedgerState, Recovered, RememberedKey};
+pub use effect::{Effects, Log, Notice, Released};
+pub use event::Event;
+pub use execution::{
+    Answer, Certificate, Execution, ExecutionItem, Outcome, SettledAnswer, Settlement, Verdict,
+};
+pub use frame::{Entry, Fetch, Frame, Supply};
+pub use message::{
+    Attestation, Message, NewView, ResultVote, StatusReport, Subject, Suspicion, ViewChange, Vote,
+};
+pub use record::Record;
+pub use rejection::Rejection;
+pub use request::{KeySource, KnownRequest, Request, request_id};
+pub use signed::{Authority, Envelope, Keys, SignedMessage, Verified, open, open_one};
+pub use types::{RequestId, Sequence, Time, UnixMillis, View};

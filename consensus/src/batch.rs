@@ -1,0 +1,86 @@
+//! Batches: what one sequence orders. The digest never covers a view, so that a batch keeps its
+//! name when a new primary proposes it again.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
+use byzantine_proof::Digest;
+
+use crate::limits::BATCH_REQUESTS;
+use crate::types::{RequestId, Sequence, UnixMillis};
+
+/// An ordered list of request names and the time at which they run.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Batch {
+    /// Its place in the order.
+    pub sequence: Sequence,
+    /// The proposed time; `None` in a null batch, which runs at the time before it.
+    pub time: Option<UnixMillis>,
+    /// The requests, in order; none twice.
+    pub requests: Vec<RequestId>,
+}
+
+impl Batch {
+    /// The batch that fills a gap in a new view. (OSDI'99 §4.4)
+    pub const fn null(sequence: Sequence) -> Self {
+        Self {
+            sequence,
+            time: None,
+            requests: Vec::new(),
+        }
+    }
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Bytes {
+        // Writing to memory cannot fail, and a batch has at most 256 names.
+        Bytes::from(borsh::to_vec(self).expect("a batch fits into memory"))
+    }
+
+    /// Reads canonical bytes; `None` when they are not a well-formed batch.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let batch: Self = borsh::from_slice(bytes).ok()?;
+        batch.is_valid().then_some(batch)
+    }
+
+    /// The digest that PRE-PREPARE, PREPARE and COMMIT name.
+    pub fn digest(&self) -> Digest {
+        Digest::tagged("byzantine-ordered/v1", &[&self.encode()])
+    }
+
+    /// A time exactly when there are requests, not too many of them, and none twice.
+    pub fn is_valid(&self) -> bool {
+        let mut names = self.requests.clone();
+        names.sort_unstable();
+        names.dedup();
+        names.len() == self.requests.len()
+            && names.len() <= BATCH_REQUESTS
+            && names.is_empty() == self.time.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_twice_in_one_batch_is_invalid() {
+        let id = RequestId(Digest::of(b"x"));
+        let twice = Batch {
+            sequence: Sequence(1),
+            time: Some(UnixMillis(5)),
+            requests: vec![id, id],
+        };
+        assert_eq!(Batch::decode(&twice.encode()), None);
+        let once = Batch {
+            requests: vec![id],
+            ..twice
+        };
+        assert_eq!(Batch::decode(&once.encode()), Some(once));
+    }
+
+    #[test]
+    fn null_batches_of_two_sequences_differ() {
+        let first = Batch::null(Sequence(1));
+        assert_ne!(first.digest(), Batch::null(Sequence(2)).digest());
+        assert_eq!(Batch::decode(&first.encode()), Some(first));
+    }
+}

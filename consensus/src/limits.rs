@@ -1,0 +1,50 @@
+//! Every limit of the core, in one place. Nothing in this crate grows past what stands here.
+
+/// The most requests in one batch.
+pub const BATCH_REQUESTS: usize = 256;
+
+/// The most request bytes in one batch. A single larger request still makes a batch of its own.
+pub const BATCH_BYTES: usize = 1 << 20;
+
+/// The longest encoded request: head, and a body of what `spec.http.maxBodyBytes` may allow.
+pub const REQUEST_BYTES: usize = 9 << 20;
+
+/// How many proposed batches may be uncommitted before the primary lets requests gather.
+pub const PIPELINE: usize = 4;
+
+/// The window above the stable checkpoint, in checkpoint intervals.
+pub const WINDOW_INTERVALS: u64 = 2;
+
+/// The most unexecuted requests that one gateway may have abroad.
+pub const GATEWAY_REQUESTS: usize = 256;
+
+/// Requests that a replica keeps for one gateway before it ignores more. Twice the quota, since
+/// a request that is executed there may not be executed here yet.
+pub const KNOWN_REQUESTS: usize = 2 * GATEWAY_REQUESTS;
+
+/// The most messages in one envelope; a tick that says more uses several.
+pub const ENVELOPE_MESSAGES: usize = 64;
+
+/// Entries of the ledger supplied for one FETCH.
+pub const FETCH_ENTRIES: u64 = 32;
+
+/// The most bytes supplied for one FETCH; one item always goes.
+pub const SUPPLY_BYTES: usize = 4 << 20;
+
+/// The most names in one FETCH.
+pub const FETCH_NAMES: usize = 256;
+
+/// Signed messages repeated to a peer for one STATUS.
+pub const RESENT_MESSAGES: usize = 256;
+
+/// Messages in a RELAY frame.
+pub const RELAYED_MESSAGES: usize = 64;
+
+/// The most peers' differing answers looked at for one sequence.
+pub const DIFFERENCES: usize = 16;
+
+/// Times a view-change timeout doubles before it stays as it is.
+pub const TIMEOUT_DOUBLINGS: u32 = 4;
+
+/// A frame between peers, in bytes.
+pub const FRAME_BYTES: usize = 32 << 20;

@@ -1,0 +1,150 @@
+//! The signed messages of the protocol.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
+use byzantine_proof::{Cosignature, Digest};
+
+use crate::certificate::{CheckpointCertificate, PreparedCertificate};
+use crate::signed::SignedMessage;
+use crate::types::{RequestId, Sequence, View};
+
+/// Everything that a replica puts its vote key to.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Message {
+    /// Requests that the sender's gateway admitted, as canonical bytes.
+    Requests(Vec<Bytes>),
+    /// The primary assigns a batch to a sequence. (OSDI'99 §4.2)
+    PrePrepare(Vote),
+    /// A backup agrees to the assignment. (OSDI'99 §4.2)
+    Prepare(Vote),
+    /// The sender holds a prepared certificate. (OSDI'99 §4.2)
+    Commit(Vote),
+    /// What the sender's app answered to a sequence.
+    Result(ResultVote),
+    /// The sender vouches for the tree up to a sequence.
+    Attest(Attestation),
+    /// A clock ran out under the primary of a view.
+    Suspect(Suspicion),
+    /// The sender moves to a view. (OSDI'99 §4.4)
+    ViewChange(ViewChange),
+    /// The primary of a view opens it. (OSDI'99 §4.4)
+    NewView(NewView),
+    /// Where the sender stands; triggers all resending and catching up.
+    Status(StatusReport),
+}
+
+impl Message {
+    /// The canonical bytes.
+    pub fn encode(&self) -> Bytes {
+        // Writing to memory cannot fail, and lengths are far below 2^32.
+        Bytes::from(borsh::to_vec(self).expect("a message fits into memory"))
+    }
+
+    /// The protocol's name of this kind, for logs and metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Requests(_) => "REQUESTS",
+            Self::PrePrepare(_) => "PRE-PREPARE",
+            Self::Prepare(_) => "PREPARE",
+            Self::Commit(_) => "COMMIT",
+            Self::Result(_) => "RESULT",
+            Self::Attest(_) => "ATTEST",
+            Self::Suspect(_) => "SUSPECT",
+            Self::ViewChange(_) => "VIEW-CHANGE",
+            Self::NewView(_) => "NEW-VIEW",
+            Self::Status(_) => "STATUS",
+        }
+    }
+}
+
+/// What the three phases of ordering name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct Vote {
+    /// In which view.
+    pub view: View,
+    /// At which sequence.
+    pub sequence: Sequence,
+    /// Which batch.
+    pub digest: Digest,
+}
+
+/// RESULT: one per replica and sequence, ever.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ResultVote {
+    /// The executed sequence.
+    pub sequence: Sequence,
+    /// The leaf hash of each item; `None` where the answer is lost.
+    pub leaves: Vec<Option<Digest>>,
+}
+
+/// ATTEST: one per replica and size, ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Attestation {
+    /// The last sequence covered.
+    pub sequence: Sequence,
+    /// Leaves covered.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// The C2SP cosignature over size and root.
+    pub cosignature: Cosignature,
+}
+
+/// SUSPECT: a clock ran out in `view`; the sender keeps voting there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Suspicion {
+    /// The view whose primary let a clock run out.
+    pub view: View,
+    /// What the clock was for.
+    pub subject: Subject,
+}
+
+/// What a clock was running for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Subject {
+    /// A known request that was not committed.
+    Request(RequestId),
+    /// A proposed sequence that was not committed.
+    Sequence(Sequence),
+    /// A NEW-VIEW that did not come.
+    NewView,
+}
+
+/// VIEW-CHANGE: carries its own justification, so a valid one moves its receiver too.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ViewChange {
+    /// The view that the sender moves to.
+    pub view: View,
+    /// q SUSPECTs of the view before.
+    pub suspicions: Vec<SignedMessage>,
+    /// The sender's stable checkpoint; `None` at genesis.
+    pub stable: Option<CheckpointCertificate>,
+    /// What prepared at the sender above it: per sequence that of the highest view.
+    pub prepared: Vec<PreparedCertificate>,
+}
+
+/// NEW-VIEW: q VIEW-CHANGEs, from which every backup computes the same re-proposals.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct NewView {
+    /// The view that opens.
+    pub view: View,
+    /// VIEW-CHANGEs of q distinct replicas for it.
+    pub view_changes: Vec<SignedMessage>,
+}
+
+/// STATUS: what the sender has, so that a peer can send what it lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct StatusReport {
+    /// The sender's view, or the one it is changing to.
+    pub view: View,
+    /// Whether the sender waits for the NEW-VIEW of that view.
+    pub changing: bool,
+    /// The sender's stable checkpoint.
+    pub stable: Sequence,
+    /// Every sequence up to here is committed at the sender.
+    pub committed: Sequence,
+    /// Every sequence up to here is executed at the sender.
+    pub executed: Sequence,
+    /// Every sequence up to here is covered by a certificate that the sender holds.
+    pub certified: Sequence,
+}

@@ -1,0 +1,45 @@
+//! Records of the write-ahead log: enough to be, after a crash, who one was before.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
+
+use crate::certificate::{CheckpointCertificate, CommitCertificate, PreparedCertificate};
+use crate::execution::{Outcome, SettledAnswer};
+use crate::signed::{Envelope, SignedMessage};
+use crate::types::Sequence;
+
+/// One thing to remember.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Record {
+    /// Requests, as canonical bytes, with the replica whose gateway admitted them.
+    Requests(u8, Vec<Bytes>),
+    /// A batch, encoded.
+    Batch(Bytes),
+    /// Own messages, as sent.
+    Own(Envelope),
+    /// A message of a peer that binds this replica: PRE-PREPARE accepted, NEW-VIEW entered.
+    Accepted(SignedMessage),
+    /// A batch prepared here; COMMIT rests on it.
+    Prepared(PreparedCertificate),
+    /// A batch committed.
+    Committed(CommitCertificate),
+    /// What the app answered; RESULT rests on it.
+    Executed(Sequence, Vec<Outcome>),
+    /// A sequence taken from a peer's ledger: its settled answers.
+    Adopted(Sequence, Vec<SettledAnswer>),
+    /// A stable checkpoint.
+    Stable(Box<CheckpointCertificate>),
+}
+
+impl Record {
+    /// The canonical bytes.
+    pub fn encode(&self) -> Bytes {
+        // Writing to memory cannot fail, and lengths are far below 2^32.
+        Bytes::from(borsh::to_vec(self).expect("a record fits into memory"))
+    }
+
+    /// Reads canonical bytes; `None` when this version does not know them.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        borsh::from_slice(bytes).ok()
+    }
+}

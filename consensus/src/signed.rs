@@ -1,0 +1,251 @@
+//! Signatures: all messages of one tick leave in one signed envelope.
+//!
+//! The signature covers the list of the messages' digests, so that a certificate needs only that
+//! list and the one message it is about. Handlers take [`Verified`] values, which only the
+//! functions of this file can make.
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
+use byzantine_proof::{Checkpoint, Cosignature, Digest, ReplicaId, Signature};
+
+use crate::limits::ENVELOPE_MESSAGES;
+use crate::message::Message;
+use crate::rejection::Rejection;
+
+/// The keys of the membership, and this replica's own. Real ones outside; a table in simulations.
+pub trait Authority: Send + Sync {
+    /// Signs with this replica's vote key.
+    fn sign(&self, digest: &Digest) -> Signature;
+    /// Whether `sender`'s vote key made `signature` over `digest`.
+    fn verify(&self, sender: ReplicaId, digest: &Digest, signature: &Signature) -> bool;
+    /// Signs a checkpoint with this replica's cosigner key.
+    fn cosign(&self, size: u64, root: &Digest, time_seconds: u64) -> Cosignature;
+    /// Whether `cosigner`'s key made `cosignature` over a checkpoint.
+    fn verify_cosignature(
+        &self,
+        cosigner: ReplicaId,
+        size: u64,
+        root: &Digest,
+        cosignature: &Cosignature,
+    ) -> bool;
+}
+
+/// The messages of one tick under one signature.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Envelope {
+    /// Who says so.
+    pub sender: ReplicaId,
+    /// Encoded messages.
+    pub messages: Vec<Bytes>,
+    /// By the sender's vote key, over origin, sender and the messages' digests.
+    pub signature: Signature,
+}
+
+impl Envelope {
+    /// Signs `messages` in the name of `sender`.
+    pub fn seal(
+        origin: &Digest,
+        sender: ReplicaId,
+        messages: &[Message],
+        authority: &dyn Authority,
+    ) -> Self {
+        let messages: Vec<Bytes> = messages.iter().map(Message::encode).collect();
+        let signed = signing_digest(origin, sender, &digests(&messages));
+        Self {
+            sender,
+            messages,
+            signature: authority.sign(&signed),
+        }
+    }
+}
+
+/// One message of an envelope with what its signature needs, as certificates carry it.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SignedMessage {
+    /// Who says so.
+    pub sender: ReplicaId,
+    /// The digests of all messages of the envelope.
+    pub digests: Vec<Digest>,
+    /// The encoded message, one of them.
+    pub message: Bytes,
+    /// The envelope's signature.
+    pub signature: Signature,
+}
+
+/// A message whose signature was checked, or made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<T> {
+    sender: ReplicaId,
+    body: T,
+    signed: Arc<SignedMessage>,
+}
+
+impl<T> Verified<T> {
+    /// Who says so.
+    pub const fn sender(&self) -> ReplicaId {
+        self.sender
+    }
+
+    /// What is said.
+    pub const fn body(&self) -> &T {
+        &self.body
+    }
+
+    /// The form that convinces others.
+    pub fn signed(&self) -> &SignedMessage {
+        &self.signed
+    }
+
+    /// The same message with its kind known; the signature covers it as before.
+    pub(crate) fn narrow<U>(&self, body: U) -> Verified<U> {
+        Verified {
+            sender: self.sender,
+            body,
+            signed: Arc::clone(&self.signed),
+        }
+    }
+}
+
+/// Checks an envelope and takes it apart.
+///
+/// # Errors
+/// [`Rejection::Signature`], [`Rejection::Malformed`] or [`Rejection::TooMany`].
+pub fn open(
+    origin: &Digest,
+    envelope: &Envelope,
+    authority: &dyn Authority,
+) -> Result<Vec<Verified<Message>>, Rejection> {
+    if envelope.messages.len() > ENVELOPE_MESSAGES {
+        return Err(Rejection::TooMany);
+    }
+    let digests = digests(&envelope.messages);
+    let signed = signing_digest(origin, envelope.sender, &digests);
+    if !authority.verify(envelope.sender, &signed, &envelope.signature) {
+        return Err(Rejection::Signature);
+    }
+    let parts = envelope.messages.iter();
+    parts
+        .map(|message| {
+            let body = borsh::from_slice(message).map_err(|_| Rejection::Malformed)?;
+            let signed = SignedMessage {
+                sender: envelope.sender,
+                digests: digests.clone(),
+                message: message.clone(),
+                signature: envelope.signature,
+            };
+            Ok(Verified {
+                sender: envelope.sender,
+                body,
+                signed: Arc::new(signed),
+            })
+        })
+        .collect()
+}
+
+/// Checks one message out of a certificate or a RELAY.
+///
+/// # Errors
+/// [`Rejection::Signature`], [`Rejection::Malformed`] or [`Rejection::TooMany`].
+pub fn open_one(
+    origin: &Digest,
+    signed: &SignedMessage,
+    authority: &dyn Authority,
+) -> Result<Verified<Message>, Rejection> {
+    if signed.digests.len() > ENVELOPE_MESSAGES {
+        return Err(Rejection::TooMany);
+    }
+    let covered = signed.digests.contains(&message_digest(&signed.message));
+    let digest = signing_digest(origin, signed.sender, &signed.digests);
+    if !covered || !authority.verify(signed.sender, &digest, &signed.signature) {
+        return Err(Rejection::Signature);
+    }
+    let body = borsh::from_slice(&signed.message).map_err(|_| Rejection::Malformed)?;
+    Ok(Verified {
+        sender: signed.sender,
+        body,
+        signed: Arc::new(signed.clone()),
+    })
+}
+
+fn digests(messages: &[Bytes]) -> Vec<Digest> {
+    messages.iter().map(message_digest).collect()
+}
+
+fn message_digest(message: &Bytes) -> Digest {
+    Digest::tagged("byzantine-message/v1", &[message])
+}
+
+fn signing_digest(origin: &Digest, sender: ReplicaId, digests: &[Digest]) -> Digest {
+    let joined: Vec<u8> = digests
+        .iter()
+        .flat_map(|digest| *digest.as_bytes())
+        .collect();
+    Digest::tagged(
+        "byzantine-envelope/v1",
+        &[origin.as_bytes(), &[sender.0], &joined],
+    )
+}
+
+/// The real keys of one replica.
+pub struct Keys {
+    membership: byzantine_proof::Membership,
+    vote: byzantine_proof::SecretKey,
+    cosigner: byzantine_proof::SecretKey,
+}
+
+impl Keys {
+    /// The secret keys of one member beside everyone's public ones.
+    pub const fn new(
+        membership: byzantine_proof::Membership,
+        vote: byzantine_proof::SecretKey,
+        cosigner: byzantine_proof::SecretKey,
+    ) -> Self {
+        Self {
+            membership,
+            vote,
+            cosigner,
+        }
+    }
+
+    fn checkpoint(&self, size: u64, root: &Digest) -> Checkpoint {
+        Checkpoint {
+            origin: self.membership.origin().clone(),
+            size,
+            root: *root,
+        }
+    }
+}
+
+impl Authority for Keys {
+    fn sign(&self, digest: &Digest) -> Signature {
+        self.vote.sign(digest.as_bytes())
+    }
+
+    fn verify(&self, sender: ReplicaId, digest: &Digest, signature: &Signature) -> bool {
+        let member = self.membership.member(sender);
+        member.is_some_and(|member| {
+            member
+                .vote
+                .verify_strict(digest.as_bytes(), signature)
+                .is_ok()
+        })
+    }
+
+    fn cosign(&self, size: u64, root: &Digest, time_seconds: u64) -> Cosignature {
+        Cosignature::cosign(&self.cosigner, &self.checkpoint(size, root), time_seconds)
+    }
+
+    fn verify_cosignature(
+        &self,
+        cosigner: ReplicaId,
+        size: u64,
+        root: &Digest,
+        cosignature: &Cosignature,
+    ) -> bool {
+        let member = self.membership.member(cosigner);
+        let checkpoint = self.checkpoint(size, root);
+        member.is_some_and(|member| cosignature.verify(&member.cosigner, &checkpoint).is_ok())
+    }
+}
