@@ -10,6 +10,9 @@ use crate::service::Origin;
 /// The signature type of Ed25519 cosignatures (C2SP signed-note).
 const ALGORITHM: u8 = 0x04;
 
+/// The latest time that verifiers accept: C2SP demands that it stays below 2^63.
+const MAX_TIME: u64 = i64::MAX as u64;
+
 /// A cosignature, not yet known to be valid.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, borsh::BorshSerialize, borsh::BorshDeserialize,
@@ -31,11 +34,14 @@ impl Cosignature {
         }
     }
 
-    /// Checks that `key` made this cosignature on `checkpoint`.
+    /// Checks that `key` made this cosignature on `checkpoint`, at a time that others accept.
     ///
     /// # Errors
     /// [`ProofError::Signature`].
     pub fn verify(&self, key: &PublicKey, checkpoint: &Checkpoint) -> Result<(), ProofError> {
+        if self.time_seconds > MAX_TIME {
+            return Err(ProofError::Signature { key: key.to_base64() });
+        }
         let message = message(checkpoint, self.time_seconds);
         key.verify_strict(message.as_bytes(), &self.signature)
     }
@@ -53,7 +59,7 @@ impl Cosignature {
         let (time, signature) = bytes.split_first_chunk()?;
         let time_seconds = u64::from_be_bytes(*time);
         let signature = Signature::from_bytes(signature.try_into().ok()?);
-        (time_seconds <= i64::MAX as u64).then_some(Self {
+        (time_seconds <= MAX_TIME).then_some(Self {
             time_seconds,
             signature,
         })
@@ -178,6 +184,8 @@ mod tests {
         assert_eq!(Cosignature::from_bytes(&bytes), Some(cosignature));
         bytes[0] = 0x80;
         assert_eq!(Cosignature::from_bytes(&bytes), None);
+        let late = Cosignature::cosign(&key, &checkpoint(), 1 << 63);
+        assert!(late.verify(&key.public_key(), &checkpoint()).is_err());
     }
 
     #[test]

@@ -119,13 +119,22 @@ pub enum ProofError {
         /// How many there must be.
         needed: usize,
     },
-    /// A checkpoint of another service, or of another epoch of this one.
-    #[error("the checkpoint's origin is {found}, not {expected}")]
-    ForeignCheckpoint {
+    /// A checkpoint or leaf of another service, or of another epoch of this one.
+    #[error("the origin is {found}, not {expected}")]
+    ForeignOrigin {
         /// The origin that was expected.
         expected: String,
         /// The origin found.
         found: String,
+    },
+    /// A `Byzantine-Proof` value in any but its only form.
+    #[error("the Byzantine-Proof value is not a canonical RFC 9651 Display String")]
+    Header,
+    /// Several `Byzantine-Proof` headers.
+    #[error("{count} Byzantine-Proof headers: exactly one is expected")]
+    RepeatedHeader {
+        /// How many there are.
+        count: usize,
     },
     /// A header field name that is not a lower-case token, or is not allowed where it stands.
     #[error("`{name}` is not an allowed field name here")]

@@ -212,7 +212,7 @@ impl SignedCheckpoint {
     /// later ones of the same replica.
     ///
     /// # Errors
-    /// [`ProofError::ForeignCheckpoint`], or [`ProofError::TooFewCosignatures`] when fewer than k
+    /// [`ProofError::ForeignOrigin`], or [`ProofError::TooFewCosignatures`] when fewer than k
     /// are valid.
     pub fn assemble(
         membership: &Membership,
@@ -222,7 +222,7 @@ impl SignedCheckpoint {
         if &checkpoint.origin != membership.origin() {
             let expected = membership.origin().to_string();
             let found = checkpoint.origin.to_string();
-            return Err(ProofError::ForeignCheckpoint { expected, found });
+            return Err(ProofError::ForeignOrigin { expected, found });
         }
         let needed = membership.reply_quorum();
         let log = LogKey::derive(&checkpoint.origin).note_signature(&checkpoint);

@@ -247,3 +247,156 @@ fn range_root(
         .rev()
         .reduce(|right, left| node_hash(left, right))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use ct_merkle::HashableLeaf;
+    use ct_merkle::digest::Update;
+    use ct_merkle::mem_backed_tree::MemoryBackedTree;
+    use proptest::prelude::*;
+    use sha2::Sha256;
+
+    use super::*;
+
+    struct Leaf(u64);
+
+    impl HashableLeaf for Leaf {
+        fn hash<H: Update>(&self, hasher: &mut H) {
+            hasher.update(&self.0.to_be_bytes());
+        }
+    }
+
+    type Nodes = BTreeMap<(u8, u64), Digest>;
+
+    fn grow(size: u64) -> (Frontier, Nodes) {
+        let (mut frontier, mut nodes) = (Frontier::new(), Nodes::new());
+        for number in 0..size {
+            for node in frontier.append(leaf(number)) {
+                nodes.insert((node.level, node.index), node.hash);
+            }
+        }
+        (frontier, nodes)
+    }
+
+    fn leaf(number: u64) -> Digest {
+        leaf_hash(&number.to_be_bytes())
+    }
+
+    fn oracle(size: u64) -> MemoryBackedTree<Sha256, Leaf> {
+        let mut tree = MemoryBackedTree::new();
+        (0..size).for_each(|number| tree.push(Leaf(number)));
+        tree
+    }
+
+    fn bytes(path: &[Digest]) -> Vec<u8> {
+        path.iter().flat_map(|digest| *digest.as_bytes()).collect()
+    }
+
+    #[test]
+    fn roots_and_paths_are_those_of_another_implementation() {
+        for size in 1..70 {
+            let (frontier, nodes) = grow(size);
+            let read = |level, index| nodes.get(&(level, index)).copied();
+            let tree = oracle(size);
+            assert_eq!(frontier.root().as_bytes()[..], tree.root().as_bytes()[..]);
+            for position in 0..size {
+                let path = inclusion_path(position, size, read).unwrap();
+                let theirs = tree.prove_inclusion(usize::try_from(position).unwrap());
+                assert_eq!(bytes(&path), theirs.as_bytes());
+                assert!(verify_inclusion(
+                    leaf(position),
+                    position,
+                    size,
+                    &path,
+                    frontier.root()
+                ));
+            }
+            for first in 1..size {
+                let path = consistency_path(first, size, read).unwrap();
+                let added = usize::try_from(size - first).unwrap();
+                assert_eq!(bytes(&path), tree.prove_consistency(added).as_bytes());
+                let (old, new) = (grow(first).0.root(), frontier.root());
+                assert!(verify_consistency(first, old, size, new, &path));
+            }
+        }
+    }
+
+    #[test]
+    fn the_empty_tree_and_the_stored_one() {
+        assert_eq!(Frontier::new().root(), Digest::of(b""));
+        let (frontier, _) = grow(11);
+        let stored = Frontier::from_parts(11, frontier.hashes().to_vec());
+        assert_eq!(stored, Ok(frontier.clone()));
+        assert!(Frontier::from_parts(10, frontier.hashes().to_vec()).is_err());
+        assert!(inclusion_path(3, 3, |_, _| None).is_none());
+        assert!(inclusion_path(2, 3, |_, _| None).is_none());
+        assert!(consistency_path(0, 3, |_, _| None).is_none());
+        assert!(!verify_inclusion(
+            Digest::of(b""),
+            0,
+            0,
+            &[],
+            Digest::of(b"")
+        ));
+        assert!(verify_consistency(5, leaf(1), 5, leaf(1), &[]));
+        assert!(!verify_consistency(5, leaf(1), 5, leaf(2), &[]));
+    }
+
+    #[test]
+    fn completed_nodes_are_returned_once_each() {
+        let (mut frontier, mut count) = (Frontier::new(), 0);
+        for number in 0..64 {
+            count += frontier.append(leaf(number)).len();
+        }
+        assert_eq!(count, 127);
+        assert_eq!(frontier.hashes().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_wrong_claim_is_refused(
+            size in 1_u64..200, place in any::<prop::sample::Index>(), bit in 0_u8..8,
+            byte in any::<prop::sample::Index>(), claimed in 0_u64..220,
+        ) {
+            let position = place.index(usize::try_from(size).unwrap()) as u64;
+            let (frontier, nodes) = grow(size);
+            let read = |level, index| nodes.get(&(level, index)).copied();
+            let path = inclusion_path(position, size, read).unwrap();
+            let (hash, root) = (leaf(position), frontier.root());
+            prop_assert_eq!(
+                verify_inclusion(hash, claimed, size, &path, root), claimed == position
+            );
+            let longer: Vec<Digest> = path.iter().copied().chain([root]).collect();
+            prop_assert!(!verify_inclusion(hash, position, size, &longer, root));
+            if !path.is_empty() {
+                let shorter = &path[..path.len() - 1];
+                prop_assert!(!verify_inclusion(hash, position, size, shorter, root));
+                let mut changed = bytes(&path);
+                let at = byte.index(changed.len());
+                changed[at] ^= 1 << bit;
+                let changed: Vec<Digest> = changed
+                    .chunks(32)
+                    .map(|chunk| Digest::from_bytes(chunk.try_into().unwrap()))
+                    .collect();
+                prop_assert!(!verify_inclusion(hash, position, size, &changed, root));
+            }
+        }
+
+        #[test]
+        fn a_rewritten_past_is_refused(first in 1_u64..100, added in 1_u64..100) {
+            let second = first + added;
+            let (_, nodes) = grow(second);
+            let read = |level, index| nodes.get(&(level, index)).copied();
+            let path = consistency_path(first, second, read).unwrap();
+            let (old, new) = (grow(first).0.root(), grow(second).0.root());
+            prop_assert!(verify_consistency(first, old, second, new, &path));
+            prop_assert!(!verify_consistency(first, leaf(0), second, new, &path) || first == 1);
+            prop_assert!(!verify_consistency(first, old, second, leaf(0), &path));
+            if first > 1 {
+                prop_assert!(!verify_consistency(first - 1, old, second, new, &path));
+            }
+        }
+    }
+}
