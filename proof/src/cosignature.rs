@@ -40,7 +40,9 @@ impl Cosignature {
     /// [`ProofError::Signature`].
     pub fn verify(&self, key: &PublicKey, checkpoint: &Checkpoint) -> Result<(), ProofError> {
         if self.time_seconds > MAX_TIME {
-            return Err(ProofError::Signature { key: key.to_base64() });
+            return Err(ProofError::Signature {
+                key: key.to_base64(),
+            });
         }
         let message = message(checkpoint, self.time_seconds);
         key.verify_strict(message.as_bytes(), &self.signature)
