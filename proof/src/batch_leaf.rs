@@ -3,7 +3,7 @@
 use crate::digest::Digest;
 use crate::error::ProofError;
 use crate::service::Origin;
-use crate::text::{Lines, decimal, digest, digest_or_none, pair, small_decimal};
+use crate::text::{Lines, decimal, digest, pair, small_decimal};
 use crate::tree;
 
 /// The most resolutions named in one batch leaf.
@@ -44,7 +44,7 @@ impl BatchLeaf {
         let batch = lines.parsed("batch", digest)?;
         let (leaves, duplicates) = lines.parsed("count", counts)?;
         let resolved = lines.parsed("resolved", sequences)?;
-        let middleware = lines.parsed("middleware", digest_or_none)?;
+        let middleware = lines.digest_or_none("middleware")?;
         lines.end()?;
         Ok(Self {
             origin,

@@ -31,12 +31,12 @@ fn decode_one(coding: &str, body: &[u8], limit: u64) -> Option<Vec<u8>> {
 }
 
 fn read_up_to(decoder: impl Read, limit: u64) -> Option<Vec<u8>> {
-    let mut decoded = Vec::new();
+    let mut plain = Vec::new();
     decoder
         .take(limit.saturating_add(1))
-        .read_to_end(&mut decoded)
+        .read_to_end(&mut plain)
         .ok()?;
-    (decoded.len() as u64 <= limit).then_some(decoded)
+    (plain.len() as u64 <= limit).then_some(plain)
 }
 
 #[cfg(test)]

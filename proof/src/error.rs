@@ -34,9 +34,7 @@ pub enum ProofError {
     },
     /// 32 bytes that are no usable Ed25519 public key: off the curve, of small order, or not the
     /// only encoding of their point.
-    #[error(
-        "{key} is not an acceptable Ed25519 public key (off the curve, small order or not canonical)"
-    )]
+    #[error("{key} is no usable Ed25519 public key: off the curve, small order or not canonical")]
     PublicKey {
         /// The refused bytes in base64.
         key: String,

@@ -246,7 +246,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_values_return(values in prop::collection::vec(("[a-z]{1,8}", any::<Vec<u8>>()), 0..8)) {
+        fn any_values_return(
+            values in prop::collection::vec(("[a-z]{1,8}", any::<Vec<u8>>()), 0..8),
+        ) {
             let fields: Vec<(&str, &[u8])> =
                 values.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
             if let Ok(block) = block(&fields) {

@@ -8,7 +8,7 @@ use crate::error::ProofError;
 use crate::idempotency_key::IdempotencyKey;
 use crate::keys::PublicKey;
 use crate::service::Origin;
-use crate::text::{Lines, decimal, digest, digest_or_none, pair, small_decimal};
+use crate::text::{Lines, decimal, digest, pair, small_decimal};
 use crate::tree;
 
 /// The longest leaf in bytes.
@@ -118,7 +118,7 @@ impl ResponseLeaf {
         let status = lines.parsed("status", status)?;
         let fields = lines.parsed("fields", digest)?;
         let (content_length, content) = lines.parsed("content", length_and_digest)?;
-        let state = lines.parsed("state", digest_or_none)?;
+        let state = lines.digest_or_none("state")?;
         lines.end()?;
         Ok(Self {
             origin,

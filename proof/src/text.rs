@@ -67,6 +67,17 @@ impl<'a> Lines<'a> {
         parse(value).ok_or_else(|| self.error(name))
     }
 
+    /// The value of the next line `<name> <base64>`, or none for `<name> -`.
+    pub(crate) fn digest_or_none(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Digest>, ProofError> {
+        match self.field(name)? {
+            "-" => Ok(None),
+            text => digest(text).map(Some).ok_or_else(|| self.error(name)),
+        }
+    }
+
     /// What has not been read yet.
     pub(crate) fn rest(&self) -> &'a str {
         self.rest
@@ -108,15 +119,6 @@ pub(crate) fn small_decimal<T: TryFrom<u64>>(text: &str) -> Option<T> {
 /// Two values parted by one space.
 pub(crate) fn pair(text: &str) -> Option<(&str, &str)> {
     text.split_once(' ')
-}
-
-/// A digest in base64, or `-` for none.
-pub(crate) fn digest_or_none(text: &str) -> Option<Option<Digest>> {
-    if text == "-" {
-        Some(None)
-    } else {
-        digest(text).map(Some)
-    }
 }
 
 /// A digest in base64.

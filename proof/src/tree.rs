@@ -46,7 +46,7 @@ impl Frontier {
     /// # Errors
     /// [`ProofError::Frontier`] unless there is one hash per bit of `size`, below 2^63.
     pub fn from_parts(size: u64, hashes: Vec<Digest>) -> Result<Self, ProofError> {
-        let fits = size <= i64::MAX as u64 && size.count_ones() as usize == hashes.len();
+        let fits = i64::try_from(size).is_ok() && size.count_ones() as usize == hashes.len();
         let count = hashes.len();
         if fits {
             Ok(Self { size, hashes })

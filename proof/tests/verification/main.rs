@@ -1,5 +1,11 @@
 //! The verification as strangers see it: vector files, and what becomes of altered responses.
 
+#![allow(clippy::unwrap_used, reason = "the whole binary is a test")]
+#![allow(
+    clippy::assigning_clones,
+    reason = "plain assignments read better in vectors"
+)]
+
 mod flips;
 mod service;
 mod vector;
