@@ -95,8 +95,8 @@ pub enum ProofError {
         /// The number found.
         found: ReplicaId,
     },
-    /// One key appears twice in a membership.
-    #[error("replica {replica} brings key {key}, which the membership holds already")]
+    /// One key appears twice in a membership or policy.
+    #[error("replica {replica} brings key {key}, which another one has already")]
     DuplicateKey {
         /// The second holder.
         replica: ReplicaId,

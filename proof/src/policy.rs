@@ -57,9 +57,17 @@ impl Policy {
         }
         let mut reader = Reader::new(text);
         let origin = reader.log()?;
-        let mut cosigners = Vec::new();
-        while let Some(cosigner) = reader.witness(&origin, cosigners.len())? {
-            cosigners.push(cosigner);
+        let mut cosigners: Vec<CosignerKey> = Vec::new();
+        while let Some(next) = reader.witness(&origin, cosigners.len())? {
+            // One key under two names would count twice.
+            if cosigners
+                .iter()
+                .any(|known| known.public_key() == next.public_key())
+            {
+                let (replica, key) = (next.replica(), next.public_key().to_base64());
+                return Err(ProofError::DuplicateKey { replica, key });
+            }
+            cosigners.push(next);
         }
         let quorum = reader.group(cosigners.len())?;
         reader.end()?;
@@ -259,5 +267,20 @@ mod tests {
             );
         }
         assert!(Policy::parse("").is_err());
+    }
+
+    #[test]
+    fn one_key_under_two_names_is_refused() {
+        let members = membership(4, 1, 3).unwrap();
+        let text = Policy::of(&members).to_string();
+        let key = |id, owner| {
+            let key = members.cosigner(ReplicaId(owner)).unwrap();
+            CosignerKey::new(members.origin(), ReplicaId(id), *key.public_key()).verifier_key()
+        };
+        let twice = text.replace(&key(1, 1), &key(1, 0));
+        assert!(matches!(
+            Policy::parse(&twice),
+            Err(ProofError::DuplicateKey { .. })
+        ));
     }
 }

@@ -26,9 +26,11 @@ impl Tile {
     /// The tile at `level` and `index` with its first `width` hashes, 1 to 256; `None` when no
     /// tree has it.
     pub fn new(level: u8, index: u64, width: u16) -> Option<Self> {
-        let reached = u128::from(index + 1) << (u32::from(HEIGHT) * (u32::from(level) + 1));
-        let exists = level <= MAX_LEVEL && reached <= 1 << 64;
-        (exists && (1..=WIDTH).contains(&width)).then_some(Self {
+        if level > MAX_LEVEL || !(1..=WIDTH).contains(&width) {
+            return None;
+        }
+        let leaves = (u128::from(index) + 1) << (u32::from(HEIGHT) * (u32::from(level) + 1));
+        (leaves <= 1 << 64).then_some(Self {
             level,
             index,
             width,

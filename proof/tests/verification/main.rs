@@ -6,7 +6,10 @@
     reason = "plain assignments read better in vectors"
 )]
 
+mod catalogue;
 mod flips;
+mod hostile;
 mod service;
 mod vector;
 mod vectors;
+mod worked_example;

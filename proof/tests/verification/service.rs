@@ -3,8 +3,8 @@
 use byzantine_proof::tree::{Frontier, inclusion_path, leaf_hash};
 use byzantine_proof::{
     BatchLeaf, Checkpoint, Client, Cosignature, Digest, FieldBlock, IdempotencyKey, LeafKind,
-    Member, Membership, ReplicaId, RequestFields, RequestParts, ResponseLeaf, SecretKey,
-    ServiceName, SignedCheckpoint, TlogProof, key_hash,
+    Member, Membership, ReplicaId, RequestBase, RequestFields, RequestParts, ResponseLeaf,
+    SecretKey, ServiceName, SignedCheckpoint, TlogProof, key_hash,
 };
 use std::collections::BTreeMap;
 
@@ -141,21 +141,8 @@ impl Log {
     }
 
     pub(crate) fn certified(&self, exchange: &Exchange) -> (ResponseLeaf, FieldBlock) {
+        let request = self.request(exchange);
         let key = IdempotencyKey::parse(KEY).unwrap();
-        let headers: Vec<(&str, &[u8])> = exchange
-            .request_headers
-            .iter()
-            .map(|(name, value)| (*name, &value[..]))
-            .collect();
-        let request = RequestParts {
-            method: exchange.method,
-            path: exchange.path,
-            query: exchange.query,
-            key: &key,
-            body: &exchange.request_body,
-            headers: &headers,
-        };
-        let request = request.base(&RequestFields::default()).unwrap();
         let fields = exchange
             .fields
             .iter()
@@ -176,6 +163,31 @@ impl Log {
             state: exchange.state,
         };
         (leaf, block)
+    }
+
+    pub(crate) fn request(&self, exchange: &Exchange) -> RequestBase {
+        let key = IdempotencyKey::parse(KEY).unwrap();
+        let headers: Vec<(&str, &[u8])> = exchange
+            .request_headers
+            .iter()
+            .map(|(name, value)| (*name, &value[..]))
+            .collect();
+        let Exchange {
+            method,
+            path,
+            query,
+            request_body: body,
+            ..
+        } = exchange;
+        let parts = RequestParts {
+            method,
+            path,
+            query: *query,
+            key: &key,
+            body,
+            headers: &headers,
+        };
+        parts.base(&RequestFields::default()).unwrap()
     }
 
     fn batch_leaf(&self) -> BatchLeaf {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::vectors::rewrite_if_asked;
 use byzantine_proof::{
     Checkpoint, Client, Conditions, Digest, Freshness, IdempotencyKey, MaxAge, OwnRequest, Policy,
     PublicKey, ReceivedResponse, SeenCheckpoint, Verified, VerifyError, verify,
@@ -43,6 +44,7 @@ pub(crate) fn directory() -> PathBuf {
 
 /// Every vector file, parsed, by name.
 pub(crate) fn files() -> BTreeMap<String, Value> {
+    rewrite_if_asked();
     let entries = std::fs::read_dir(directory())
         .unwrap()
         .map(|entry| entry.unwrap().path());
