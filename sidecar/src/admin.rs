@@ -1,0 +1,1 @@
+//! The administration port: metrics, health and status, read-only.

@@ -1,0 +1,1 @@
+//! The driver: one thread owns the replica, its journal and its ledger.

@@ -1,0 +1,126 @@
+//! The ledger on disk: every settled sequence, the tree over its leaves, and who vouched for it.
+//!
+//! One writer, the driver; any number of readers, each seeing whole ticks. What a tick appends is
+//! visible at once and durable at the next stable checkpoint; until then the journal has it.
+//! The file names its origin and replica, and nothing foreign or damaged is opened.
+
+mod entry;
+mod error;
+mod open;
+mod read;
+mod serve;
+mod table;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use byzantine_consensus::{Certificate, Sequence, UnixMillis};
+use byzantine_proof::tree::Frontier;
+use byzantine_proof::{Checkpoint, Digest, Membership, SignedCheckpoint};
+use redb::Database;
+
+pub use entry::StoredEntry;
+pub use error::LedgerError;
+
+/// An open ledger.
+pub struct Ledger {
+    path: PathBuf,
+    database: Database,
+    membership: Arc<Membership>,
+    state: Mutex<State>,
+}
+
+/// Kept beside the file, so that no reader walks it for these.
+#[derive(Debug, Clone)]
+struct State {
+    tip: Tip,
+    /// The newest certificate.
+    certified: Option<Certified>,
+}
+
+/// The end of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    /// The last settled sequence; 0 when there is none.
+    pub sequence: Sequence,
+    /// The agreed time at which it ran.
+    pub time: UnixMillis,
+    /// App calls so far.
+    pub ordinal: u64,
+    /// The tree.
+    pub frontier: Frontier,
+}
+
+#[derive(Debug, Clone)]
+struct Certified {
+    sequence: Sequence,
+    signed: Arc<SignedCheckpoint>,
+}
+
+impl Ledger {
+    /// The end of the ledger.
+    pub fn tip(&self) -> Tip {
+        self.state().tip.clone()
+    }
+
+    /// Leaves and their root.
+    pub fn head(&self) -> (u64, Digest) {
+        let state = self.state();
+        (state.tip.frontier.size(), state.tip.frontier.root())
+    }
+
+    /// The newest certified checkpoint, with exactly k cosignatures.
+    pub fn latest_checkpoint(&self) -> Option<Arc<SignedCheckpoint>> {
+        let state = self.state();
+        let newest = state.certified.as_ref();
+        newest.map(|certified| Arc::clone(&certified.signed))
+    }
+
+    /// The last sequence that a certificate covers.
+    pub fn certified_sequence(&self) -> Sequence {
+        let state = self.state();
+        let newest = state.certified.as_ref();
+        newest.map_or(Sequence(0), |certified| certified.sequence)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held, and its values replace each other whole.
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn advance(&self, tip: Tip, certificates: &[Certificate]) {
+        let newest = certificates
+            .iter()
+            .max_by_key(|certificate| certificate.size);
+        let signed = newest.and_then(|newest| self.sign(newest));
+        let mut state = self.state();
+        state.tip = tip;
+        let known = state.certified.as_ref().map(|certified| certified.sequence);
+        if let Some(signed) = signed.filter(|signed| Some(signed.sequence) > known) {
+            state.certified = Some(signed);
+        }
+    }
+
+    /// The certificate as clients see it. The core has checked it, so that it has k signatures.
+    fn sign(&self, certificate: &Certificate) -> Option<Certified> {
+        let checkpoint = Checkpoint {
+            origin: self.membership.origin().clone(),
+            size: certificate.size,
+            root: certificate.root,
+        };
+        let cosignatures = &certificate.cosignatures;
+        let signed = SignedCheckpoint::assemble(&self.membership, checkpoint, cosignatures);
+        Some(Certified {
+            sequence: certificate.sequence,
+            signed: Arc::new(signed.ok()?),
+        })
+    }
+
+    fn damaged(&self, what: &'static str) -> LedgerError {
+        let path = self.path.clone();
+        LedgerError::Damaged { path, what }
+    }
+}

@@ -1,0 +1,3 @@
+//! `byzantine-sidecar --config FILE`: one correct replica.
+
+fn main() {}
