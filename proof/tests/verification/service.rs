@@ -141,7 +141,7 @@ impl Log {
     }
 
     pub(crate) fn certified(&self, exchange: &Exchange) -> (ResponseLeaf, FieldBlock) {
-        let request = self.request(exchange);
+        let request = Self::request(exchange);
         let key = IdempotencyKey::parse(KEY).unwrap();
         let fields = exchange
             .fields
@@ -165,7 +165,7 @@ impl Log {
         (leaf, block)
     }
 
-    pub(crate) fn request(&self, exchange: &Exchange) -> RequestBase {
+    pub(crate) fn request(exchange: &Exchange) -> RequestBase {
         let key = IdempotencyKey::parse(KEY).unwrap();
         let headers: Vec<(&str, &[u8])> = exchange
             .request_headers

@@ -1,6 +1,6 @@
 //! The vector files are what the code makes of fixed keys, and every one ends as it says.
 //!
-//! `BYZANTINE_REWRITE=1 cargo test -p byzantine-proof ` writes them anew.
+//! `BYZANTINE_REWRITE=1 cargo test -p byzantine-proof` writes them anew.
 
 use std::collections::BTreeMap;
 use std::sync::Once;
@@ -24,7 +24,7 @@ fn texts() -> BTreeMap<&'static str, String> {
     let proof = log.answer(&exchange, &[0, 2, 3]);
     let steps = steps(&log, &exchange, &proof);
     BTreeMap::from([
-        ("transfer.request.txt", log.request(&exchange).text),
+        ("transfer.request.txt", Log::request(&exchange).text),
         ("transfer.steps.txt", steps),
         ("membership.txt", log.membership.to_text()),
         ("policy.txt", Policy::of(&log.membership).to_string()),
@@ -55,7 +55,7 @@ fn steps(log: &Log, exchange: &Exchange, proof: &TlogProof) -> String {
         hex::encode(log_public.as_bytes()),
         key_hash(&exchange.client, &IdempotencyKey::parse(KEY).unwrap()),
         Digest::of(&exchange.request_body),
-        log.request(exchange).digest,
+        Log::request(exchange).digest,
         digest(&proof.fields),
         Digest::of(&exchange.body),
         checkpoint.root,
