@@ -65,7 +65,8 @@ proptest! {
 
     #[test]
     fn a_damaged_extra_is_refused(
-        place in any::<Index>(), removed in 0_usize..6, inserted in plausible(), leaf in any::<bool>(),
+        place in any::<Index>(), removed in 0_usize..6, inserted in plausible(),
+        leaf in any::<bool>(),
     ) {
         let mut vector = transfer();
         let original = TlogProof::parse(&decode_header(header(&mut vector)).unwrap()).unwrap();
