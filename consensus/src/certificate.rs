@@ -163,7 +163,7 @@ pub fn check_cosignatures(certificate: &Certificate, judge: Judge<'_>) -> Result
 ///
 /// # Errors
 /// [`Rejection::Certificate`] and those of [`open_one`].
-pub fn check_suspicions(
+pub(crate) fn check_suspicions(
     suspicions: &[SignedMessage],
     view: View,
     judge: Judge<'_>,

@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use byzantine_proof::{Cosignature, Digest, ReplicaId, tree};
+use byzantine_proof::{Cosignature, Digest, ReplicaId, ResponseLeaf, tree};
 
 use crate::request::Request;
 use crate::types::{RequestId, Sequence, UnixMillis};
@@ -18,6 +18,9 @@ pub struct Execution {
     pub batch: Digest,
     /// What makes a leaf, in order. Requests answered before are not among them.
     pub items: Vec<ExecutionItem>,
+    /// The outcomes, where the log has them from before a restart: only an app whose state
+    /// lacks these requests needs them again, and nothing is to be reported.
+    pub recorded: Option<Vec<Outcome>>,
 }
 
 /// One request that makes a leaf.
@@ -81,6 +84,17 @@ impl Answer {
     /// The hash of the leaf in the tree.
     pub fn leaf_hash(&self) -> Digest {
         tree::leaf_hash(&self.leaf)
+    }
+
+    /// Whether fields and content are what the leaf names.
+    pub fn is_consistent(&self) -> bool {
+        let text = std::str::from_utf8(&self.leaf).ok();
+        let leaf = text.and_then(|text| ResponseLeaf::parse(text).ok());
+        leaf.is_some_and(|leaf| {
+            leaf.fields == Digest::of(&self.fields)
+                && leaf.content == Digest::of(&self.content)
+                && leaf.content_length == self.content.len() as u64
+        })
     }
 }
 

@@ -5,19 +5,32 @@
 //! `docs/protocol.md` is the protocol; each handler names its section there or in the paper.
 
 mod batch;
+mod catch_up;
 mod certificate;
+mod clocks;
 mod config;
+mod dispatch;
 mod effect;
 mod event;
 mod execution;
 mod frame;
+mod key_table;
 pub mod limits;
 mod message;
+mod ordering;
+mod pool;
 mod record;
+mod recovery;
 mod rejection;
+mod replica;
 mod request;
+mod run;
+mod settlement;
 mod signed;
+mod slot;
+mod standing;
 mod types;
+mod view_change;
 
 pub use batch::Batch;
 pub use byzantine_proof::{Digest, Membership, ReplicaId};
@@ -36,6 +49,7 @@ pub use message::{
 };
 pub use record::Record;
 pub use rejection::Rejection;
+pub use replica::{Replica, Standing};
 pub use request::{KeySource, KnownRequest, Request, request_id};
 pub use signed::{Authority, Envelope, Keys, SignedMessage, Verified, open, open_one};
 pub use types::{RequestId, Sequence, Time, UnixMillis, View};

@@ -1,5 +1,7 @@
 //! Every limit of the core, in one place. Nothing in this crate grows past what stands here.
 
+use std::time::Duration;
+
 /// The most requests in one batch.
 pub const BATCH_REQUESTS: usize = 256;
 
@@ -34,9 +36,6 @@ pub const SUPPLY_BYTES: usize = 4 << 20;
 /// The most names in one FETCH.
 pub const FETCH_NAMES: usize = 256;
 
-/// Signed messages repeated to a peer for one STATUS.
-pub const RESENT_MESSAGES: usize = 256;
-
 /// Messages in a RELAY frame.
 pub const RELAYED_MESSAGES: usize = 64;
 
@@ -48,3 +47,9 @@ pub const TIMEOUT_DOUBLINGS: u32 = 4;
 
 /// A frame between peers, in bytes.
 pub const FRAME_BYTES: usize = 32 << 20;
+
+/// How often a STATUS goes out.
+pub const STATUS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Sequences for which votes are repeated to a peer for one STATUS.
+pub const RESENT_SEQUENCES: usize = 32;

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 
 use crate::certificate::{CheckpointCertificate, CommitCertificate, PreparedCertificate};
-use crate::execution::{Outcome, SettledAnswer};
+use crate::execution::Outcome;
 use crate::signed::{Envelope, SignedMessage};
 use crate::types::Sequence;
 
@@ -17,7 +17,8 @@ pub enum Record {
     Batch(Bytes),
     /// Own messages, as sent.
     Own(Envelope),
-    /// A message of a peer that binds this replica: PRE-PREPARE accepted, NEW-VIEW entered.
+    /// A message that binds this replica: PRE-PREPARE accepted, NEW-VIEW entered, and after a
+    /// compaction each of its own votes.
     Accepted(SignedMessage),
     /// A batch prepared here; COMMIT rests on it.
     Prepared(PreparedCertificate),
@@ -25,8 +26,6 @@ pub enum Record {
     Committed(CommitCertificate),
     /// What the app answered; RESULT rests on it.
     Executed(Sequence, Vec<Outcome>),
-    /// A sequence taken from a peer's ledger: its settled answers.
-    Adopted(Sequence, Vec<SettledAnswer>),
     /// A stable checkpoint.
     Stable(Box<CheckpointCertificate>),
 }

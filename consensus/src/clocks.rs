@@ -1,0 +1,97 @@
+//! The clocks that make a replica suspect its primary. Pure functions of what is pending.
+
+use std::time::Duration;
+
+use crate::effect::Effects;
+use crate::frame::{Frame, Supply};
+use crate::limits::{FETCH_NAMES, TIMEOUT_DOUBLINGS};
+use crate::message::Subject;
+use crate::replica::Replica;
+use crate::types::Sequence;
+
+impl Replica {
+    /// The moments at which a clock runs out.
+    pub(crate) fn clocks(&self) -> [Option<Duration>; 3] {
+        if self.changing {
+            return [self.new_view_deadline, None, None];
+        }
+        let timeout = self.request_timeout();
+        let request = self.pool.oldest().map(|(since, _)| since);
+        let proposed = self.oldest_proposal().map(|(since, _)| since);
+        let armed = self.suspected < Some(self.view);
+        let relay = request.map(|since| since + timeout / 2);
+        [
+            relay.filter(|relay| *relay > self.now.monotonic),
+            request.map(|since| since + timeout).filter(|_| armed),
+            proposed.map(|since| since + timeout).filter(|_| armed),
+        ]
+    }
+
+    /// Acts on every clock that ran out.
+    pub(crate) fn run_clocks(&mut self, effects: &mut Effects) {
+        let now = self.now.monotonic;
+        if now >= self.status_due {
+            self.send_status(effects);
+        }
+        if self.changing {
+            if self
+                .new_view_deadline
+                .is_some_and(|deadline| now >= deadline)
+            {
+                self.new_view_deadline = None;
+                self.suspect(Subject::NewView, effects);
+            }
+            return;
+        }
+        self.relay_late_requests(effects);
+        let timeout = self.request_timeout();
+        if let Some((since, id)) = self.pool.oldest()
+            && now >= since + timeout
+        {
+            self.suspect(Subject::Request(id), effects);
+        }
+        if let Some((since, sequence)) = self.oldest_proposal()
+            && now >= since + timeout
+        {
+            self.suspect(Subject::Sequence(sequence), effects);
+        }
+    }
+
+    /// A gateway that bypasses the primary must not have it evicted: before a clock runs out,
+    /// the primary is given the request by others.
+    fn relay_late_requests(&mut self, effects: &mut Effects) {
+        let primary = self.primary();
+        let Some(moment) = self.now.monotonic.checked_sub(self.request_timeout() / 2) else {
+            return;
+        };
+        let late = self.pool.to_relay(moment, FETCH_NAMES);
+        if !late.is_empty() && primary != self.config.replica {
+            let bodies = late.into_iter().map(|request| request.bytes).collect();
+            effects
+                .direct
+                .push((primary, Frame::Supply(Supply::Requests(bodies))));
+        }
+    }
+
+    /// A PRE-PREPARE that is not committed runs a clock too; what is committed runs none, so a
+    /// slow app evicts nobody.
+    fn oldest_proposal(&self) -> Option<(Duration, Sequence)> {
+        let open = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.committed.is_none());
+        let proposed = open.filter(|(_, slot)| slot.pre_prepared_in(self.view).is_some());
+        proposed
+            .map(|(sequence, slot)| (slot.pre_prepared_at, *sequence))
+            .min()
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.config.request_timeout * self.factor()
+    }
+
+    /// Timeouts double with each view change in a row, up to a cap, and reset on progress.
+    pub(crate) fn factor(&self) -> u32 {
+        1 << self.doublings.saturating_sub(1).min(TIMEOUT_DOUBLINGS)
+    }
+}

@@ -1,0 +1,213 @@
+//! Committed batches go to the executor in order; exactly-once is decided here, once.
+
+use bytes::Bytes;
+use byzantine_proof::BatchLeaf;
+
+use crate::batch::Batch;
+use crate::config::RememberedKey;
+use crate::effect::Effects;
+use crate::execution::{Execution, ExecutionItem, Outcome, Verdict};
+use crate::key_table::Seen;
+use crate::message::{Message, ResultVote};
+use crate::record::Record;
+use crate::replica::Replica;
+use crate::request::{KeySource, KnownRequest, Request};
+use crate::run::{Run, RunItem};
+use crate::types::{Sequence, UnixMillis};
+
+impl Replica {
+    /// Hands over every committed batch whose predecessors were all handed over.
+    pub(crate) fn dispatch_committed(&mut self, effects: &mut Effects) {
+        while let Some(batch) = self.next_committed() {
+            let sequence = batch.sequence;
+            let Some(requests) = self.take_bodies(&batch) else {
+                break;
+            };
+            let run = self.start(&batch, &requests);
+            let execution = self.execution(&run, &requests, &batch);
+            let idle = execution.items.is_empty();
+            let slot = self.slots.entry(sequence).or_default();
+            slot.run = Some(run);
+            (self.dispatched, self.doublings) = (sequence, 0);
+            if idle {
+                self.note_executed(sequence, Vec::new());
+            } else if self.certified < sequence {
+                effects.executions.push(execution);
+            }
+        }
+    }
+
+    fn next_committed(&self) -> Option<Batch> {
+        let sequence = self.dispatched.next();
+        let slot = self.slots.get(&sequence)?;
+        let digest = slot.committed.as_ref()?.vote.digest;
+        let ready = self.has_bodies(sequence, &digest);
+        self.batches.get(&digest).filter(|_| ready).cloned()
+    }
+
+    fn take_bodies(&mut self, batch: &Batch) -> Option<Vec<KnownRequest>> {
+        let body = |id| {
+            let ran = self.ran.get(id).map(|(_, request)| request);
+            self.pool.request(id).or(ran).cloned()
+        };
+        let requests: Vec<KnownRequest> = batch.requests.iter().map(body).collect::<Option<_>>()?;
+        for request in &requests {
+            self.pool.remove(&request.id);
+            self.ran
+                .insert(request.id, (batch.sequence, request.clone()));
+        }
+        Some(requests)
+    }
+
+    /// Executed time never goes back: max(previous, proposed); a null batch runs at the previous.
+    fn start(&mut self, batch: &Batch, requests: &[KnownRequest]) -> Run {
+        self.time = batch
+            .time
+            .map_or(self.time, |proposed| proposed.max(self.time));
+        self.keys.expire(self.time);
+        let mut items = Vec::new();
+        for request in requests {
+            if let Some(item) = self.judge_request(request, batch.sequence, items.len()) {
+                items.push(item);
+            }
+        }
+        let batch_leaf = self.batch_leaf(batch, items.len(), requests.len() - items.len());
+        Run {
+            sequence: batch.sequence,
+            time: self.time,
+            batch: batch.encode(),
+            requests: requests
+                .iter()
+                .map(|request| request.bytes.clone())
+                .collect(),
+            items,
+            batch_leaf,
+            ordinal: self.ordinal,
+            outcomes: None,
+            settled: None,
+        }
+    }
+
+    /// The same request again makes no leaf; the same key for another request makes a 422.
+    fn judge_request(
+        &mut self,
+        request: &KnownRequest,
+        sequence: Sequence,
+        index: usize,
+    ) -> Option<RunItem> {
+        let verdict = match self.keys.seen(&request.key_hash, &request.id) {
+            Seen::Same => return None,
+            Seen::Reused => Verdict::Reused,
+            Seen::Never => {
+                self.ordinal += 1;
+                Verdict::Call {
+                    ordinal: self.ordinal,
+                }
+            }
+        };
+        let expires = self.expiry(request.key_source);
+        let key = RememberedKey {
+            key_hash: request.key_hash,
+            request_id: request.id,
+            sequence,
+            index: u32::try_from(index).expect("a batch has at most 256 requests"),
+            expires,
+        };
+        if verdict != Verdict::Reused {
+            self.keys.insert(key);
+        }
+        Some(RunItem {
+            request_id: request.id,
+            key_hash: request.key_hash,
+            verdict,
+            expires,
+        })
+    }
+
+    fn expiry(&self, source: KeySource) -> UnixMillis {
+        self.time.after(match source {
+            KeySource::Client => self.config.client_key_retention,
+            KeySource::Gateway => self.config.gateway_key_retention,
+        })
+    }
+
+    fn batch_leaf(&self, batch: &Batch, leaves: usize, duplicates: usize) -> BatchLeaf {
+        let checkpoint = batch
+            .sequence
+            .is_multiple_of(self.config.checkpoint_interval);
+        let count = |number| u32::try_from(number).expect("a batch has at most 256 requests");
+        BatchLeaf {
+            origin: self.config.membership.origin().clone(),
+            sequence: batch.sequence.0,
+            time_ms: self.time.0,
+            batch: batch.digest(),
+            leaves: count(leaves),
+            duplicates: count(duplicates),
+            resolved: Vec::new(),
+            middleware: checkpoint.then(|| self.keys.digest(self.ordinal)),
+        }
+    }
+
+    fn execution(&self, run: &Run, requests: &[KnownRequest], batch: &Batch) -> Execution {
+        let body = |item: &RunItem| -> Bytes {
+            let found = requests
+                .iter()
+                .find(|request| request.id == item.request_id);
+            found
+                .map(|request| request.bytes.clone())
+                .unwrap_or_default()
+        };
+        let items = run
+            .items
+            .iter()
+            .zip(0..)
+            .map(|(item, index)| ExecutionItem {
+                index,
+                request_id: item.request_id,
+                request: Request::decode(&body(item)).expect("a known request was decoded before"),
+                verdict: item.verdict,
+            });
+        Execution {
+            sequence: run.sequence,
+            time: self.time,
+            batch: batch.digest(),
+            items: items.collect(),
+            recorded: None,
+        }
+    }
+
+    /// The app answered. RESULT rests on the outcomes, so they are recorded first; each replica
+    /// sends one RESULT per sequence, ever.
+    pub(crate) fn on_executed(
+        &mut self,
+        sequence: Sequence,
+        outcomes: Vec<Outcome>,
+        effects: &mut Effects,
+    ) {
+        if !self.note_executed(sequence, outcomes.clone()) {
+            return;
+        }
+        let leaves = outcomes.iter().map(Outcome::leaf_hash).collect();
+        effects.records.push(Record::Executed(sequence, outcomes));
+        effects
+            .messages
+            .push(Message::Result(ResultVote { sequence, leaves }));
+        self.compare_results(sequence, effects);
+    }
+
+    /// Stores outcomes with their run; `false` when they are not wanted (any more).
+    pub(crate) fn note_executed(&mut self, sequence: Sequence, outcomes: Vec<Outcome>) -> bool {
+        self.executed = self.executed.max(sequence);
+        let run = self
+            .slots
+            .get_mut(&sequence)
+            .and_then(|slot| slot.run.as_mut());
+        match run {
+            Some(run) if run.outcomes.is_none() && run.items.len() == outcomes.len() => {
+                run.outcomes = Some(outcomes);
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The three phases: PRE-PREPARE, PREPARE, COMMIT. (OSDI'99 §4.2)
+//!
+//! Nobody proposes or prepares a request whose body it does not hold durably: bodies are
+//! recorded when they arrive, and votes leave only after the records.
+
+use bytes::Bytes;
+use byzantine_proof::{Digest, ReplicaId};
+
+use crate::batch::Batch;
+use crate::certificate::{CommitCertificate, PreparedCertificate};
+use crate::effect::{Effects, Notice};
+use crate::limits::{BATCH_REQUESTS, FETCH_NAMES, GATEWAY_REQUESTS, PIPELINE};
+use crate::message::{Message, Vote};
+use crate::record::Record;
+use crate::rejection::Rejection;
+use crate::replica::Replica;
+use crate::request::{KnownRequest, Request};
+use crate::signed::{SignedMessage, Verified};
+use crate::slot::{Added, Slot};
+use crate::types::{Sequence, View};
+
+impl Replica {
+    /// Requests of this replica's own gateway: to all, so that every backup's clock runs.
+    pub(crate) fn on_admitted(&mut self, requests: &[Request], effects: &mut Effects) {
+        let mut admitted = Vec::new();
+        for request in requests.iter().take(GATEWAY_REQUESTS) {
+            let bytes = request.encode();
+            let Some(known) = KnownRequest::parse(&bytes) else {
+                continue;
+            };
+            if self.keys.answered(&known.id).is_none() {
+                self.pool
+                    .insert(known, self.config.replica, self.now.monotonic);
+                admitted.push(bytes);
+            }
+        }
+        if !admitted.is_empty() {
+            effects
+                .records
+                .push(Record::Requests(self.config.replica.0, admitted.clone()));
+            effects.messages.push(Message::Requests(admitted));
+        }
+    }
+
+    /// A gateway's bundle, by its own signature or supplied by another replica.
+    pub(crate) fn on_requests(
+        &mut self,
+        sender: ReplicaId,
+        requests: &[Bytes],
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let mut accepted = Vec::new();
+        let mut outcome = Ok(());
+        for bytes in requests {
+            match self.accept_request(sender, bytes) {
+                Ok(true) => accepted.push(bytes.clone()),
+                Ok(false) => {}
+                Err(rejection) => outcome = Err(rejection),
+            }
+        }
+        if !accepted.is_empty() {
+            effects.records.push(Record::Requests(sender.0, accepted));
+        }
+        outcome
+    }
+
+    fn accept_request(&mut self, sender: ReplicaId, bytes: &Bytes) -> Result<bool, Rejection> {
+        let request = KnownRequest::parse(bytes).ok_or(Rejection::Request)?;
+        let named = self.named.contains(&request.id);
+        let answered = self.keys.answered(&request.id).is_some();
+        if self.pool.contains(&request.id) || (answered && !named) {
+            return Ok(false);
+        }
+        // What a batch in the window names has reserved room; all else falls under the quota.
+        if !named && !self.pool.has_room(sender) {
+            return Err(Rejection::Quota);
+        }
+        let (id, now) = (request.id, self.now.monotonic);
+        self.pool.insert(request, sender, now);
+        if named {
+            self.pool.mark_proposed(&id);
+        }
+        Ok(true)
+    }
+
+    /// Batches that travel beside PRE-PREPAREs or were asked for: kept if a slot names them.
+    pub(crate) fn on_batches(&mut self, batches: &[Bytes]) {
+        for bytes in batches.iter().take(FETCH_NAMES) {
+            let Some(batch) = Batch::decode(bytes) else {
+                continue;
+            };
+            let digest = batch.digest();
+            if self.is_named(batch.sequence, &digest) {
+                self.batches.insert(digest, batch);
+                self.name_requests(&digest);
+            }
+        }
+    }
+
+    fn is_named(&self, sequence: Sequence, digest: &Digest) -> bool {
+        let named = self.slots.get(&sequence).and_then(Slot::digest);
+        named == Some(*digest) || self.required.get(&sequence) == Some(digest)
+    }
+
+    /// The primary gathers requests into batches: at once while little is in flight, in larger
+    /// batches while busy.
+    pub(crate) fn propose(&mut self, effects: &mut Effects) {
+        while self.may_propose() {
+            let requests = self.pool.next_batch();
+            let sequence = self.next_sequence;
+            self.last_proposed = self.last_proposed.max(self.now.unix);
+            let batch = Batch {
+                sequence,
+                time: Some(self.last_proposed),
+                requests,
+            };
+            let requests = batch.requests.len();
+            effects
+                .notices
+                .push(Notice::Proposed { sequence, requests });
+            self.pre_prepare(batch, effects);
+            self.next_sequence = sequence.next();
+        }
+    }
+
+    fn may_propose(&self) -> bool {
+        let in_flight = self.next_sequence.0.saturating_sub(self.dispatched.0 + 1);
+        let waiting = self.pool.unproposed();
+        let busy = in_flight >= PIPELINE as u64 && waiting < BATCH_REQUESTS;
+        self.is_primary()
+            && !self.changing
+            && waiting > 0
+            && !busy
+            && self.next_sequence <= self.high_watermark()
+    }
+
+    /// Assigns a batch to its sequence in the current view.
+    pub(crate) fn pre_prepare(&mut self, batch: Batch, effects: &mut Effects) {
+        let (sequence, digest, bytes) = (batch.sequence, batch.digest(), batch.encode());
+        effects.records.push(Record::Batch(bytes.clone()));
+        effects.batches.push(bytes);
+        self.batches.insert(digest, batch);
+        self.name_requests(&digest);
+        effects.messages.push(Message::PrePrepare(Vote {
+            view: self.view,
+            sequence,
+            digest,
+        }));
+    }
+
+    /// A backup accepts the primary's assignment of a batch to a sequence. (OSDI'99 §4.2)
+    pub(crate) fn on_pre_prepare(
+        &mut self,
+        message: Verified<Vote>,
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let (vote, sender) = (*message.body(), message.sender());
+        if sender != vote.view.primary(self.config.membership.n()) {
+            return Err(Rejection::NotPrimary);
+        }
+        self.slot_mut(vote.sequence)?;
+        if vote.view != self.view || self.changing {
+            return Err(Rejection::WrongView);
+        }
+        self.require_reproposed(&vote)?;
+        let now = self.now.monotonic;
+        let slot = self.slot_mut(vote.sequence)?;
+        if let Some(before) = slot.pre_prepared_in(vote.view) {
+            if before.body().digest == vote.digest {
+                return Ok(());
+            }
+            effects.notices.push(Notice::Equivocated {
+                replica: sender,
+                sequence: vote.sequence,
+            });
+            return Err(Rejection::Equivocation);
+        }
+        (slot.pre_prepared_at, slot.too_old) = (now, false);
+        slot.pre_prepare = Some(message);
+        self.name_requests(&vote.digest);
+        Ok(())
+    }
+
+    /// In a new view, what its VIEW-CHANGEs left open must be proposed exactly so. (§4.4)
+    fn require_reproposed(&self, vote: &Vote) -> Result<(), Rejection> {
+        let demanded = self.required.get(&vote.sequence);
+        let sound = match demanded {
+            Some(digest) => *digest == vote.digest,
+            None => vote.sequence > self.fresh_above,
+        };
+        if sound {
+            Ok(())
+        } else {
+            Err(Rejection::NotReproposed)
+        }
+    }
+
+    /// Requests named by an accepted batch are not proposed again in this view.
+    fn name_requests(&mut self, digest: &Digest) {
+        if let Some(batch) = self.batches.get(digest) {
+            for id in &batch.requests {
+                self.named.insert(*id);
+                self.pool.mark_proposed(id);
+            }
+        }
+    }
+
+    /// A backup's agreement; the primary's PRE-PREPARE is its own. (OSDI'99 §4.2)
+    pub(crate) fn on_prepare(
+        &mut self,
+        message: Verified<Vote>,
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let (vote, sender) = (*message.body(), message.sender());
+        if sender == vote.view.primary(self.config.membership.n()) {
+            return Err(Rejection::NotPrimary);
+        }
+        let slot = self.slot_mut(vote.sequence)?;
+        let added = slot.prepares.add(message);
+        self.confront(sender, &vote, effects);
+        note_contradiction(added, sender, vote.sequence, effects)
+    }
+
+    /// A backup holds a prepared certificate. (OSDI'99 §4.2)
+    pub(crate) fn on_commit(
+        &mut self,
+        message: Verified<Vote>,
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let (vote, sender) = (*message.body(), message.sender());
+        let slot = self.slot_mut(vote.sequence)?;
+        let added = slot.commits.add(message);
+        note_contradiction(added, sender, vote.sequence, effects)
+    }
+
+    /// Whoever prepares another batch than the primary gave us was given another one, or lies.
+    /// Showing him ours lets him convict the primary; one signed pair is enough.
+    fn confront(&mut self, sender: ReplicaId, vote: &Vote, effects: &mut Effects) {
+        let Ok(slot) = self.slot_mut(vote.sequence) else {
+            return;
+        };
+        let ours = slot.pre_prepared_in(vote.view);
+        let ours = ours.filter(|ours| ours.body().digest != vote.digest);
+        let Some(signed) = ours.map(|ours| ours.signed().clone()) else {
+            return;
+        };
+        if slot.confronted.insert(sender) {
+            let relay = crate::frame::Frame::Relay(vec![signed]);
+            effects.direct.push((sender, relay));
+        }
+    }
+
+    /// Sends every PREPARE and COMMIT that is due, in order of sequence.
+    pub(crate) fn vote_where_possible(&mut self, effects: &mut Effects) {
+        let open: Vec<Sequence> = self.open_sequences().collect();
+        for sequence in open {
+            self.prepare_if_possible(sequence, effects);
+            self.commit_if_prepared(sequence, effects);
+            self.note_committed(sequence, effects);
+        }
+    }
+
+    /// Sequences between the watermarks that are not handed over yet or not committed in the
+    /// current view: a new view re-runs the phases even of what is committed here, since
+    /// others may need the votes.
+    fn open_sequences(&self) -> impl Iterator<Item = Sequence> + '_ {
+        self.slots.iter().filter_map(|(sequence, slot)| {
+            let proposed = slot.pre_prepared_in(self.view).is_some();
+            let voted = slot.commit_sent == Some(self.view);
+            (slot.committed.is_none() || (proposed && !voted)).then_some(*sequence)
+        })
+    }
+
+    fn prepare_if_possible(&mut self, sequence: Sequence, effects: &mut Effects) {
+        if self.changing || self.is_primary() {
+            return;
+        }
+        let Some((vote, signed)) = self.preparable(sequence) else {
+            return;
+        };
+        if !self.time_is_acceptable(&vote, effects) {
+            return;
+        }
+        if let Some(batch) = self.batches.get(&vote.digest) {
+            effects.records.push(Record::Batch(batch.encode()));
+        }
+        effects.records.push(Record::Accepted(signed));
+        effects.messages.push(Message::Prepare(vote));
+        effects.notices.push(Notice::Phase {
+            phase: "pre_prepare",
+            sequence,
+        });
+        if let Some(slot) = self.slots.get_mut(&sequence) {
+            slot.prepare_sent = Some(vote.view);
+        }
+    }
+
+    /// The vote to agree to, if its batch and all bodies are here.
+    fn preparable(&self, sequence: Sequence) -> Option<(Vote, SignedMessage)> {
+        let slot = self.slots.get(&sequence)?;
+        let accepted = slot.pre_prepared_in(self.view)?;
+        let vote = *accepted.body();
+        let due = slot.prepare_sent != Some(self.view) && !slot.too_old;
+        (due && self.has_bodies(sequence, &vote.digest)).then(|| (vote, accepted.signed().clone()))
+    }
+
+    /// Whether the batch is here, belongs to this sequence, and every body is here or was run.
+    pub(crate) fn has_bodies(&self, sequence: Sequence, digest: &Digest) -> bool {
+        let ran = self
+            .slots
+            .get(&sequence)
+            .is_some_and(|slot| slot.run.is_some());
+        let batch = self
+            .batches
+            .get(digest)
+            .filter(|batch| batch.sequence == sequence);
+        ran || batch.is_some_and(|batch| {
+            let known = |id| self.pool.contains(id) || self.ran.contains_key(id);
+            batch.requests.iter().all(known)
+        })
+    }
+
+    /// A fresh proposal's time is checked once against our clock: one from the future is held,
+    /// one from the past is not agreed to. Re-proposals were checked when they were fresh.
+    fn time_is_acceptable(&mut self, vote: &Vote, effects: &mut Effects) -> bool {
+        let time = self.batches.get(&vote.digest).and_then(|batch| batch.time);
+        let Some(time) = time.filter(|_| !self.required.contains_key(&vote.sequence)) else {
+            return true;
+        };
+        let (now, bound) = (self.now.unix, self.config.clock_bound);
+        if time.after(bound) < now {
+            if let Some(slot) = self.slots.get_mut(&vote.sequence) {
+                slot.too_old = true;
+            }
+            let primary = self.primary();
+            crate::replica::reject(effects, primary, Rejection::Clock, "PRE-PREPARE");
+            return false;
+        }
+        time <= now.after(bound)
+    }
+
+    /// COMMIT rests on the whole prepared certificate, which is recorded with it. (§4.2)
+    fn commit_if_prepared(&mut self, sequence: Sequence, effects: &mut Effects) {
+        let Some((vote, certificate)) = self.newly_prepared(sequence) else {
+            return;
+        };
+        effects.records.push(Record::Prepared(certificate.clone()));
+        effects.messages.push(Message::Commit(vote));
+        effects.notices.push(Notice::Phase {
+            phase: "prepare",
+            sequence,
+        });
+        if let Some(slot) = self.slots.get_mut(&sequence) {
+            slot.commit_sent = Some(vote.view);
+            slot.prepared = Some((vote, certificate));
+        }
+    }
+
+    fn newly_prepared(&self, sequence: Sequence) -> Option<(Vote, PreparedCertificate)> {
+        let slot = self.slots.get(&sequence)?;
+        let accepted = slot.pre_prepared_in(self.view)?;
+        let vote = *accepted.body();
+        let due = !self.changing && slot.commit_sent != Some(self.view);
+        if !due || slot.prepares.count(&vote) + 1 < self.quorum() {
+            return None;
+        }
+        let certificate = || PreparedCertificate {
+            pre_prepare: accepted.signed().clone(),
+            prepares: slot.prepares.matching(&vote),
+        };
+        self.has_bodies(sequence, &vote.digest)
+            .then(|| (vote, certificate()))
+    }
+
+    /// q COMMITs for one batch in one view, whichever view that was. (OSDI'99 §4.2)
+    fn note_committed(&mut self, sequence: Sequence, effects: &mut Effects) {
+        let quorum = self.quorum();
+        let Some(slot) = self.slots.get_mut(&sequence) else {
+            return;
+        };
+        if slot.committed.is_some() {
+            return;
+        }
+        let votes = self
+            .config
+            .membership
+            .ids()
+            .filter_map(|id| slot.commits.of(id));
+        let candidate = votes
+            .map(|vote| *vote.body())
+            .find(|vote| slot.commits.count(vote) >= quorum);
+        let Some(vote) = candidate else { return };
+        let certificate = CommitCertificate {
+            vote,
+            commits: slot.commits.matching(&vote),
+        };
+        effects.records.push(Record::Committed(certificate.clone()));
+        effects.notices.push(Notice::Phase {
+            phase: "commit",
+            sequence,
+        });
+        slot.committed = Some(certificate);
+        self.name_requests(&vote.digest);
+    }
+
+    /// Votes this replica cast, restored when they come back from the log.
+    pub(crate) fn restore_vote(&mut self, message: &Message) {
+        let (vote, phase) = match message {
+            Message::Prepare(vote) => (vote, 0),
+            Message::Commit(vote) => (vote, 1),
+            Message::PrePrepare(vote) => (vote, 2),
+            _ => return,
+        };
+        self.next_sequence = match phase {
+            2 => self.next_sequence.max(vote.sequence.next()),
+            _ => self.next_sequence,
+        };
+        let Ok(slot) = self.slot_mut(vote.sequence) else {
+            return;
+        };
+        let newest = |before: Option<View>| before.max(Some(vote.view));
+        match phase {
+            0 => slot.prepare_sent = newest(slot.prepare_sent),
+            1 => slot.commit_sent = newest(slot.commit_sent),
+            _ => {}
+        }
+    }
+}
+
+fn note_contradiction(
+    added: Added,
+    replica: ReplicaId,
+    sequence: Sequence,
+    effects: &mut Effects,
+) -> Result<(), Rejection> {
+    if added == Added::Contradiction {
+        effects
+            .notices
+            .push(Notice::Equivocated { replica, sequence });
+        return Err(Rejection::Equivocation);
+    }
+    Ok(())
+}

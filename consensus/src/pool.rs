@@ -1,0 +1,206 @@
+//! Requests that are known but not yet ordered to run, with the clock that each one runs.
+//!
+//! Bounded: a gateway's requests beyond its quota are refused, unless a batch inside the window
+//! already names them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use byzantine_proof::ReplicaId;
+
+use crate::limits::{BATCH_BYTES, BATCH_REQUESTS, KNOWN_REQUESTS};
+use crate::request::KnownRequest;
+use crate::types::RequestId;
+
+/// One known request.
+#[derive(Debug)]
+struct Pooled {
+    request: KnownRequest,
+    gateway: ReplicaId,
+    since: Duration,
+    relayed: bool,
+    proposed: bool,
+    arrival: u64,
+}
+
+/// All known, unexecuted requests.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    requests: BTreeMap<RequestId, Pooled>,
+    queue: BTreeMap<u64, RequestId>,
+    by_gateway: BTreeMap<ReplicaId, usize>,
+    arrivals: u64,
+}
+
+impl Pool {
+    /// Whether the body is here.
+    pub(crate) fn contains(&self, id: &RequestId) -> bool {
+        self.requests.contains_key(id)
+    }
+
+    /// The body and what derives from it.
+    pub(crate) fn request(&self, id: &RequestId) -> Option<&KnownRequest> {
+        self.requests.get(id).map(|pooled| &pooled.request)
+    }
+
+    /// How many requests are known.
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// How many of them `gateway` admitted.
+    pub(crate) fn of_gateway(&self, gateway: ReplicaId) -> usize {
+        self.by_gateway.get(&gateway).copied().unwrap_or(0)
+    }
+
+    /// Whether `gateway` may add another.
+    pub(crate) fn has_room(&self, gateway: ReplicaId) -> bool {
+        self.of_gateway(gateway) < KNOWN_REQUESTS
+    }
+
+    /// Adds a request and starts its clock; `false` when it is known already.
+    pub(crate) fn insert(&mut self, request: KnownRequest, by: ReplicaId, now: Duration) -> bool {
+        if self.contains(&request.id) {
+            return false;
+        }
+        self.arrivals += 1;
+        self.queue.insert(self.arrivals, request.id);
+        *self.by_gateway.entry(by).or_default() += 1;
+        let pooled = Pooled {
+            gateway: by,
+            since: now,
+            relayed: false,
+            proposed: false,
+            arrival: self.arrivals,
+            request,
+        };
+        self.requests.insert(pooled.request.id, pooled);
+        true
+    }
+
+    /// Takes out a request that runs now.
+    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<KnownRequest> {
+        let pooled = self.requests.remove(id)?;
+        self.queue.remove(&pooled.arrival);
+        if let Some(count) = self.by_gateway.get_mut(&pooled.gateway) {
+            *count -= 1;
+        }
+        Some(pooled.request)
+    }
+
+    /// Notes that a batch of the current view names this request.
+    pub(crate) fn mark_proposed(&mut self, id: &RequestId) {
+        if let Some(pooled) = self.requests.get_mut(id) {
+            pooled.proposed = true;
+            self.queue.remove(&pooled.arrival);
+        }
+    }
+
+    /// Starts afresh in a new view: every clock at `now`, proposed only what the view names.
+    pub(crate) fn enter_view(&mut self, named: &BTreeSet<RequestId>, now: Duration) {
+        self.queue.clear();
+        for (id, pooled) in &mut self.requests {
+            (pooled.since, pooled.relayed) = (now, false);
+            pooled.proposed = named.contains(id);
+            if !pooled.proposed {
+                self.queue.insert(pooled.arrival, *id);
+            }
+        }
+    }
+
+    /// How many requests no batch of this view names.
+    pub(crate) fn unproposed(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The next requests to propose, oldest first, within the limits of a batch.
+    pub(crate) fn next_batch(&self) -> Vec<RequestId> {
+        let mut bytes = 0;
+        let names = self.queue.values().take(BATCH_REQUESTS);
+        names
+            .take_while(|id| {
+                let first = bytes == 0;
+                bytes += self
+                    .requests
+                    .get(id)
+                    .map_or(0, |pooled| pooled.request.bytes.len());
+                first || bytes <= BATCH_BYTES
+            })
+            .copied()
+            .collect()
+    }
+
+    /// When the oldest clock started.
+    pub(crate) fn oldest(&self) -> Option<(Duration, RequestId)> {
+        self.requests
+            .iter()
+            .map(|(id, pooled)| (pooled.since, *id))
+            .min()
+    }
+
+    /// Requests whose clocks started before `moment` and that were not relayed yet; marks them.
+    pub(crate) fn to_relay(&mut self, moment: Duration, most: usize) -> Vec<KnownRequest> {
+        let late = self.requests.values_mut();
+        late.filter(|pooled| !pooled.proposed && !pooled.relayed && pooled.since <= moment)
+            .take(most)
+            .map(|pooled| {
+                pooled.relayed = true;
+                pooled.request.clone()
+            })
+            .collect()
+    }
+
+    /// All requests with the gateway that brought them, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ReplicaId, &KnownRequest)> {
+        self.requests
+            .values()
+            .map(|pooled| (pooled.gateway, &pooled.request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use byzantine_proof::Digest;
+
+    use super::*;
+    use crate::request::KeySource;
+
+    fn request(number: u8, length: usize) -> KnownRequest {
+        KnownRequest {
+            id: RequestId(Digest::of(&[number])),
+            key_hash: Digest::of(&[number, 1]),
+            key_source: KeySource::Client,
+            bytes: Bytes::from(vec![0; length]),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_but_never_empty() {
+        let mut pool = Pool::default();
+        let now = Duration::ZERO;
+        for number in 0..3 {
+            assert!(pool.insert(request(number, BATCH_BYTES / 2 + 1), ReplicaId(0), now));
+        }
+        assert_eq!(pool.next_batch(), [request(0, 0).id]);
+        pool.remove(&request(0, 0).id);
+        assert_eq!(pool.len(), 2);
+        assert_eq!(pool.of_gateway(ReplicaId(0)), 2);
+    }
+
+    #[test]
+    fn a_new_view_proposes_again_what_it_does_not_name() {
+        let mut pool = Pool::default();
+        for number in 0..2 {
+            pool.insert(request(number, 1), ReplicaId(0), Duration::ZERO);
+            pool.mark_proposed(&request(number, 1).id);
+        }
+        assert_eq!(pool.unproposed(), 0);
+        pool.enter_view(&BTreeSet::from([request(1, 1).id]), Duration::from_secs(9));
+        assert_eq!(pool.next_batch(), [request(0, 1).id]);
+        assert_eq!(
+            pool.oldest().map(|(since, _)| since),
+            Some(Duration::from_secs(9))
+        );
+    }
+}

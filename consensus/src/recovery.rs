@@ -1,0 +1,255 @@
+//! Being, after a crash, who one was before.
+//!
+//! Votes are restored from the log as they were sent, never cast anew; so a replica that
+//! restarts does not contradict itself. What the log does not have, STATUS brings.
+
+use std::collections::BTreeMap;
+
+use crate::certificate::{CommitCertificate, PreparedCertificate};
+use crate::config::{LedgerState, Recovered};
+use crate::effect::Effects;
+use crate::execution::Outcome;
+use crate::message::{Message, ResultVote};
+use crate::record::Record;
+use crate::replica::Replica;
+use crate::request::KnownRequest;
+use crate::signed::{Verified, open, open_one};
+use crate::slot::Slot;
+use crate::types::{Sequence, View};
+
+impl Replica {
+    /// Takes up the ledger's state, then every record above it.
+    pub(crate) fn recover(&mut self, recovered: Recovered, effects: &mut Effects) {
+        let Recovered { ledger, records } = recovered;
+        self.take_up_ledger(ledger);
+        let mut outcomes = BTreeMap::new();
+        // What the replayed handlers want done was done before the crash, or is repeated below.
+        let mut done = Effects::default();
+        for record in records {
+            if let Record::Executed(sequence, results) = record {
+                outcomes.insert(sequence, results);
+            } else {
+                self.replay(record, &mut done);
+            }
+        }
+        self.run_again(outcomes, effects);
+        self.rename_requests();
+    }
+
+    fn take_up_ledger(&mut self, ledger: LedgerState) {
+        let LedgerState {
+            sequence,
+            time,
+            ordinal,
+            frontier,
+            certified,
+            keys,
+            stable,
+        } = ledger;
+        debug_assert!(
+            certified <= sequence,
+            "the ledger holds only what is certified"
+        );
+        (self.dispatched, self.executed, self.settled) = (sequence, sequence, sequence);
+        (self.certified, self.time, self.ordinal) = (sequence, time, ordinal);
+        self.frontier = frontier;
+        for key in keys {
+            self.keys.insert(key);
+        }
+        if let Some(certificate) = stable {
+            self.move_watermark(certificate.certificate.sequence, certificate);
+        }
+        self.next_sequence = self.next_sequence.max(sequence.next());
+    }
+
+    fn replay(&mut self, record: Record, done: &mut Effects) {
+        match record {
+            Record::Requests(gateway, requests) => {
+                let gateway = byzantine_proof::ReplicaId(gateway);
+                for request in requests.iter().filter_map(KnownRequest::parse) {
+                    if self.keys.answered(&request.id).is_none() {
+                        self.pool.insert(request, gateway, self.now.monotonic);
+                    }
+                }
+            }
+            Record::Batch(bytes) => {
+                let batch = crate::batch::Batch::decode(&bytes);
+                if let Some(batch) = batch.filter(|batch| batch.sequence > self.stable) {
+                    self.batches.insert(batch.digest(), batch);
+                }
+            }
+            Record::Own(envelope) => {
+                let opened = open(&self.origin, &envelope, self.authority.as_ref());
+                for message in opened.unwrap_or_default() {
+                    self.replay_message(&message, done);
+                }
+            }
+            Record::Accepted(signed) => {
+                if let Ok(message) = open_one(&self.origin, &signed, self.authority.as_ref()) {
+                    self.replay_message(&message, done);
+                }
+            }
+            Record::Prepared(certificate) => self.replay_prepared(certificate),
+            Record::Committed(certificate) => self.replay_committed(certificate),
+            Record::Executed(..) => {}
+            Record::Stable(certificate) => {
+                let sequence = certificate.certificate.sequence;
+                if sequence > self.stable && sequence <= self.certified {
+                    self.move_watermark(sequence, *certificate);
+                }
+            }
+        }
+    }
+
+    /// Own messages restore what was said; the handlers do the rest, as when they were new.
+    fn replay_message(&mut self, message: &Verified<Message>, done: &mut Effects) {
+        if message.sender() == self.config.replica {
+            self.restore_vote(message.body());
+            match message.body() {
+                Message::Suspect(suspicion) => {
+                    self.suspected = self.suspected.max(Some(suspicion.view));
+                }
+                Message::ViewChange(vote) => self.restore_view_change(vote.view),
+                Message::NewView(vote) => {
+                    self.new_view_sent = self.new_view_sent.max(Some(vote.view));
+                }
+                Message::Requests(_) | Message::Status(_) => return,
+                _ => {}
+            }
+        }
+        self.on_message(message, done);
+    }
+
+    fn restore_view_change(&mut self, view: View) {
+        self.view_change_sent = self.view_change_sent.max(Some(view));
+        if view > self.view {
+            (self.view, self.changing, self.new_view) = (view, true, None);
+            self.required.clear();
+        }
+    }
+
+    fn replay_prepared(&mut self, certificate: PreparedCertificate) {
+        let Ok(vote) = certificate.check(self.judge()) else {
+            return;
+        };
+        if let Ok(slot) = self.slot_mut(vote.sequence)
+            && slot
+                .prepared
+                .as_ref()
+                .is_none_or(|(before, _)| before.view < vote.view)
+        {
+            slot.prepared = Some((vote, certificate));
+        }
+    }
+
+    fn replay_committed(&mut self, certificate: CommitCertificate) {
+        if let Ok(slot) = self.slot_mut(certificate.vote.sequence) {
+            slot.committed = Some(certificate);
+        }
+    }
+
+    /// Runs above the ledger start again; those with recorded outcomes keep them.
+    fn run_again(&mut self, mut outcomes: BTreeMap<Sequence, Vec<Outcome>>, effects: &mut Effects) {
+        let mut executions = Effects::default();
+        self.dispatch_committed(&mut executions);
+        for mut execution in executions.executions {
+            let sequence = execution.sequence;
+            if let Some(recorded) = outcomes.remove(&sequence)
+                && self.note_executed(sequence, recorded.clone())
+            {
+                self.repeat_result(sequence, &recorded, effects);
+                execution.recorded = Some(recorded);
+            }
+            effects.executions.push(execution);
+        }
+    }
+
+    /// The outcomes were durable but their RESULT was torn off with the end of the log.
+    fn repeat_result(&self, sequence: Sequence, outcomes: &[Outcome], effects: &mut Effects) {
+        let slot = self.slots.get(&sequence);
+        if slot.is_some_and(|slot| !slot.results.contains_key(&self.config.replica)) {
+            let leaves = outcomes.iter().map(Outcome::leaf_hash).collect();
+            effects
+                .messages
+                .push(Message::Result(ResultVote { sequence, leaves }));
+        }
+    }
+
+    fn rename_requests(&mut self) {
+        let above = self.batches.values();
+        self.named = above
+            .flat_map(|batch| batch.requests.iter().copied())
+            .collect();
+        let accepted = self.slots.values().filter_map(Slot::digest);
+        let accepted = accepted.filter_map(|digest| self.batches.get(&digest));
+        let proposed = accepted
+            .flat_map(|batch| batch.requests.iter().copied())
+            .collect();
+        self.pool.enter_view(&proposed, self.now.monotonic);
+        self.next_sequence = self.next_sequence.max(self.fresh_above.next());
+    }
+
+    /// Records from which [`Replica::new`] makes this replica again, given the ledger: what the
+    /// log is compacted to at a stable checkpoint.
+    pub fn journal_base(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        let stable = self.stable_certificate.clone();
+        records.extend(stable.map(|certificate| Record::Stable(Box::new(certificate))));
+        records.extend(self.new_view.clone().map(Record::Accepted));
+        for (gateway, request) in self.pool.iter() {
+            records.push(Record::Requests(gateway.0, vec![request.bytes.clone()]));
+        }
+        for (_, request) in self.ran.values() {
+            let own = self.config.replica.0;
+            records.push(Record::Requests(own, vec![request.bytes.clone()]));
+        }
+        records.extend(
+            self.batches
+                .values()
+                .map(|batch| Record::Batch(batch.encode())),
+        );
+        for (sequence, slot) in &self.slots {
+            self.slot_records(*sequence, slot, &mut records);
+        }
+        let own = self.config.replica;
+        let suspicion = self.suspicions.get(&own).map(|vote| vote.signed().clone());
+        let view_change = self
+            .view_changes
+            .get(&own)
+            .map(|vote| vote.signed().clone());
+        records.extend(
+            suspicion
+                .into_iter()
+                .chain(view_change)
+                .map(Record::Accepted),
+        );
+        records
+    }
+
+    fn slot_records(&self, sequence: Sequence, slot: &Slot, records: &mut Vec<Record>) {
+        let own = self.config.replica;
+        let votes = [
+            slot.pre_prepare.as_ref(),
+            slot.prepares.of(own),
+            slot.commits.of(own),
+        ];
+        let votes = votes
+            .into_iter()
+            .flatten()
+            .map(|vote| vote.signed().clone());
+        let result = slot.results.get(&own).map(|vote| vote.signed().clone());
+        let attestation = slot
+            .attestations
+            .get(&own)
+            .map(|vote| vote.signed().clone());
+        records.extend(votes.chain(result).chain(attestation).map(Record::Accepted));
+        let prepared = slot
+            .prepared
+            .as_ref()
+            .map(|(_, certificate)| certificate.clone());
+        records.extend(prepared.map(Record::Prepared));
+        records.extend(slot.committed.clone().map(Record::Committed));
+        let outcomes = slot.run.as_ref().and_then(|run| run.outcomes.clone());
+        records.extend(outcomes.map(|outcomes| Record::Executed(sequence, outcomes)));
+    }
+}

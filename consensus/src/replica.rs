@@ -1,0 +1,369 @@
+//! The replica: its state, and which event goes to which handler. Nothing is decided here.
+//!
+//! A vote of this replica counts only once it came back as [`Event::Sealed`], signed and
+//! durable; so a quorum never rests on a vote that a crash could take back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use byzantine_proof::tree::Frontier;
+use byzantine_proof::{Digest, ReplicaId};
+
+use crate::batch::Batch;
+use crate::certificate::{CheckpointCertificate, Judge};
+use crate::config::{Config, Recovered};
+use crate::effect::{Effects, Notice};
+use crate::event::Event;
+use crate::execution::{Answer, Certificate, Outcome};
+use crate::frame::{Entry, Frame};
+use crate::key_table::KeyTable;
+use crate::limits::WINDOW_INTERVALS;
+use crate::message::{Message, StatusReport, Suspicion, ViewChange};
+use crate::pool::Pool;
+use crate::rejection::Rejection;
+use crate::request::KnownRequest;
+use crate::signed::{Authority, Envelope, SignedMessage, Verified, open, open_one};
+use crate::slot::Slot;
+use crate::types::{RequestId, Sequence, Time, UnixMillis, View};
+
+/// One member of the group. All methods are synchronous and deterministic.
+pub struct Replica {
+    pub(crate) config: Config,
+    pub(crate) authority: Arc<dyn Authority>,
+    pub(crate) origin: Digest,
+    pub(crate) now: Time,
+
+    /// The current view, or the one whose NEW-VIEW is awaited when `changing`.
+    pub(crate) view: View,
+    pub(crate) changing: bool,
+    pub(crate) new_view: Option<SignedMessage>,
+    /// What the current view's NEW-VIEW demands to be proposed again, and from where on it may
+    /// propose afresh.
+    pub(crate) required: BTreeMap<Sequence, Digest>,
+    pub(crate) fresh_above: Sequence,
+    pub(crate) suspicions: BTreeMap<ReplicaId, Verified<Suspicion>>,
+    pub(crate) view_changes: BTreeMap<ReplicaId, Verified<ViewChange>>,
+    pub(crate) view_change_sent: Option<View>,
+    pub(crate) new_view_sent: Option<View>,
+    pub(crate) suspected: Option<View>,
+    pub(crate) new_view_deadline: Option<Duration>,
+    /// How often the timeouts were doubled since the last progress.
+    pub(crate) doublings: u32,
+
+    pub(crate) pool: Pool,
+    pub(crate) slots: BTreeMap<Sequence, Slot>,
+    pub(crate) batches: BTreeMap<Digest, Batch>,
+    /// Requests that accepted batches above the stable checkpoint name.
+    pub(crate) named: BTreeSet<RequestId>,
+    /// Bodies of requests that ran above the stable checkpoint.
+    pub(crate) ran: BTreeMap<RequestId, (Sequence, KnownRequest)>,
+    pub(crate) next_sequence: Sequence,
+    pub(crate) last_proposed: UnixMillis,
+
+    /// The low watermark, and its certificate.
+    pub(crate) stable: Sequence,
+    pub(crate) stable_certificate: Option<CheckpointCertificate>,
+    /// Every batch up to here was handed to the executor; so all up to here is committed.
+    pub(crate) dispatched: Sequence,
+    pub(crate) executed: Sequence,
+    pub(crate) keys: KeyTable,
+    pub(crate) ordinal: u64,
+    pub(crate) time: UnixMillis,
+    /// Every sequence up to here is settled, and this is the tree as of its end.
+    pub(crate) settled: Sequence,
+    pub(crate) frontier: Frontier,
+    /// Every sequence up to here is settled, certified and given to the ledger.
+    pub(crate) certified: Sequence,
+    pub(crate) adoptable: BTreeMap<Sequence, Entry>,
+    /// The certificate for the highest sequence that waits for its settlements.
+    pub(crate) waiting_certificates: BTreeMap<Sequence, Certificate>,
+
+    pub(crate) peers: BTreeMap<ReplicaId, StatusReport>,
+    pub(crate) stalled: BTreeMap<ReplicaId, bool>,
+    pub(crate) status_due: Duration,
+    pub(crate) last_standing: StatusReport,
+    pub(crate) fetches: u64,
+}
+
+/// Where a replica stands, for people and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The view, or the one it is changing to.
+    pub view: View,
+    /// Whether it waits for a NEW-VIEW.
+    pub changing: bool,
+    /// The primary of that view.
+    pub primary: ReplicaId,
+    /// The stable checkpoint.
+    pub stable: Sequence,
+    /// All up to here is committed.
+    pub committed: Sequence,
+    /// All up to here is executed by this replica's app.
+    pub executed: Sequence,
+    /// All up to here is settled.
+    pub settled: Sequence,
+    /// All up to here is certified and in the ledger.
+    pub certified: Sequence,
+    /// Leaves in the tree.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// App calls ordered so far.
+    pub ordinal: u64,
+    /// Known requests that were not ordered yet.
+    pub pooled: usize,
+    /// Those of them that this replica's gateway admitted.
+    pub own_pooled: usize,
+}
+
+impl Replica {
+    /// A replica as it was when its log was last synced; at genesis when the log is empty.
+    pub fn new(
+        config: Config,
+        authority: Arc<dyn Authority>,
+        recovered: Recovered,
+        now: Time,
+        effects: &mut Effects,
+    ) -> Self {
+        let mut replica = Self::at_genesis(config, authority, now);
+        replica.recover(recovered, effects);
+        replica
+    }
+
+    /// Handles one event at `now`; what is to be done is added to `effects`.
+    pub fn handle(&mut self, now: Time, event: Event, effects: &mut Effects) {
+        self.now = now;
+        match event {
+            Event::Admitted(requests) => self.on_admitted(&requests, effects),
+            Event::Received { from, frame } => self.on_frame(from, frame, effects),
+            Event::Sealed(envelope) => self.on_sealed(&envelope, effects),
+            Event::Executed { sequence, outcomes } => self.on_executed(sequence, outcomes, effects),
+            Event::Connected(peer) => self.on_connected(peer, effects),
+            Event::Tick => {}
+        }
+        self.advance(effects);
+    }
+
+    /// When [`Event::Tick`] is due, on the monotonic clock.
+    pub fn next_deadline(&self) -> Duration {
+        self.clocks()
+            .into_iter()
+            .flatten()
+            .fold(self.status_due, Duration::min)
+    }
+
+    /// Where this replica stands.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            view: self.view,
+            changing: self.changing,
+            primary: self.primary(),
+            stable: self.stable,
+            committed: self.dispatched,
+            executed: self.executed,
+            settled: self.settled,
+            certified: self.certified,
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+            ordinal: self.ordinal,
+            pooled: self.pool.len(),
+            own_pooled: self.pool.of_gateway(self.config.replica),
+        }
+    }
+
+    /// What each peer last said of itself.
+    pub fn peers(&self) -> &BTreeMap<ReplicaId, StatusReport> {
+        &self.peers
+    }
+
+    /// Where the leaf of an executed request is. It may not be certified yet.
+    pub fn answered(&self, id: &RequestId) -> Option<(Sequence, u32)> {
+        self.keys.answered(id).map(|key| (key.sequence, key.index))
+    }
+
+    /// What this replica's own app answered at a leaf above the stable checkpoint.
+    pub fn outcome(&self, sequence: Sequence, index: u32) -> Option<&Answer> {
+        let run = self.slots.get(&sequence)?.run.as_ref()?;
+        match run.outcomes.as_ref()?.get(usize::try_from(index).ok()?)? {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::Lost => None,
+        }
+    }
+
+    /// The digest of the origin, which every signature covers.
+    pub const fn origin_digest(&self) -> Digest {
+        self.origin
+    }
+
+    fn at_genesis(config: Config, authority: Arc<dyn Authority>, now: Time) -> Self {
+        let origin = Digest::of(config.membership.origin().as_str().as_bytes());
+        Self {
+            authority,
+            origin,
+            now,
+            view: View(0),
+            changing: false,
+            new_view: None,
+            required: BTreeMap::new(),
+            fresh_above: Sequence(0),
+            suspicions: BTreeMap::new(),
+            view_changes: BTreeMap::new(),
+            view_change_sent: None,
+            new_view_sent: None,
+            suspected: None,
+            new_view_deadline: None,
+            doublings: 0,
+            pool: Pool::default(),
+            slots: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            named: BTreeSet::new(),
+            ran: BTreeMap::new(),
+            next_sequence: Sequence(1),
+            last_proposed: UnixMillis(0),
+            stable: Sequence(0),
+            stable_certificate: None,
+            dispatched: Sequence(0),
+            executed: Sequence(0),
+            keys: KeyTable::default(),
+            ordinal: 0,
+            time: UnixMillis(0),
+            settled: Sequence(0),
+            frontier: Frontier::new(),
+            certified: Sequence(0),
+            adoptable: BTreeMap::new(),
+            waiting_certificates: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            stalled: BTreeMap::new(),
+            status_due: now.monotonic,
+            last_standing: StatusReport::default(),
+            fetches: 0,
+            config,
+        }
+    }
+
+    /// Everything that became possible by the last event.
+    fn advance(&mut self, effects: &mut Effects) {
+        self.run_clocks(effects);
+        self.vote_where_possible(effects);
+        self.dispatch_committed(effects);
+        self.settle_executed(effects);
+        self.certify_settled(effects);
+        self.propose(effects);
+    }
+
+    fn on_frame(&mut self, from: ReplicaId, frame: Frame, effects: &mut Effects) {
+        match frame {
+            Frame::Envelope { envelope, batches } => {
+                self.on_envelope(from, &envelope, effects);
+                self.on_batches(&batches);
+            }
+            Frame::Relay(messages) => self.on_relay(from, &messages, effects),
+            Frame::Fetch(fetch) => self.on_fetch(from, &fetch, effects),
+            Frame::Supply(supply) => self.on_supply(from, supply, effects),
+        }
+    }
+
+    fn on_envelope(&mut self, from: ReplicaId, envelope: &Envelope, effects: &mut Effects) {
+        // An envelope comes over its sender's own link; everyone else must RELAY.
+        let opened = if envelope.sender == from {
+            open(&self.origin, envelope, self.authority.as_ref())
+        } else {
+            Err(Rejection::Signature)
+        };
+        match opened {
+            Ok(messages) => {
+                for message in messages {
+                    self.on_message(&message, effects);
+                }
+            }
+            Err(rejection) => reject(effects, from, rejection, "envelope"),
+        }
+    }
+
+    fn on_relay(&mut self, from: ReplicaId, messages: &[SignedMessage], effects: &mut Effects) {
+        for signed in messages.iter().take(crate::limits::RELAYED_MESSAGES) {
+            if signed.sender == self.config.replica {
+                continue;
+            }
+            match open_one(&self.origin, signed, self.authority.as_ref()) {
+                Ok(message) => self.on_message(&message, effects),
+                Err(rejection) => reject(effects, from, rejection, "relay"),
+            }
+        }
+    }
+
+    fn on_sealed(&mut self, envelope: &Envelope, effects: &mut Effects) {
+        // Our own signature over our own messages: failing here is our bug, not a peer's.
+        let messages = open(&self.origin, envelope, self.authority.as_ref())
+            .expect("this replica's own envelope opens");
+        for message in messages {
+            self.on_message(&message, effects);
+        }
+    }
+
+    /// Dispatch. Handlers take what is verified; what they refuse is counted here.
+    pub(crate) fn on_message(&mut self, message: &Verified<Message>, effects: &mut Effects) {
+        let sender = message.sender();
+        let handled = match message.body() {
+            Message::Requests(requests) => self.on_requests(sender, requests, effects),
+            Message::PrePrepare(vote) => self.on_pre_prepare(message.narrow(*vote), effects),
+            Message::Prepare(vote) => self.on_prepare(message.narrow(*vote), effects),
+            Message::Commit(vote) => self.on_commit(message.narrow(*vote), effects),
+            Message::Result(vote) => self.on_result(message.narrow(vote.clone()), effects),
+            Message::Attest(vote) => self.on_attest(message.narrow(*vote), effects),
+            Message::Suspect(vote) => self.on_suspect(message.narrow(*vote), effects),
+            Message::ViewChange(vote) => self.on_view_change(message.narrow(vote.clone()), effects),
+            Message::NewView(vote) => self.on_new_view(message, vote, effects),
+            Message::Status(report) => self.on_status(sender, *report, effects),
+        };
+        if let Err(rejection) = handled {
+            reject(effects, sender, rejection, message.body().kind());
+        }
+    }
+
+    /// The slot of a sequence between the watermarks, created on first use.
+    pub(crate) fn slot_mut(&mut self, sequence: Sequence) -> Result<&mut Slot, Rejection> {
+        if sequence <= self.stable || sequence > self.high_watermark() {
+            return Err(Rejection::OutsideWindow);
+        }
+        Ok(self.slots.entry(sequence).or_default())
+    }
+
+    pub(crate) fn high_watermark(&self) -> Sequence {
+        self.stable + WINDOW_INTERVALS * self.config.checkpoint_interval
+    }
+
+    pub(crate) fn primary(&self) -> ReplicaId {
+        self.view.primary(self.config.membership.n())
+    }
+
+    pub(crate) fn is_primary(&self) -> bool {
+        self.primary() == self.config.replica
+    }
+
+    pub(crate) fn quorum(&self) -> usize {
+        self.config.membership.order_quorum()
+    }
+
+    pub(crate) fn judge(&self) -> Judge<'_> {
+        Judge {
+            membership: &self.config.membership,
+            origin: &self.origin,
+            authority: self.authority.as_ref(),
+        }
+    }
+}
+
+pub(crate) fn reject(
+    effects: &mut Effects,
+    replica: ReplicaId,
+    rejection: Rejection,
+    kind: &'static str,
+) {
+    effects.notices.push(Notice::Rejected {
+        replica,
+        rejection,
+        kind,
+    });
+}

@@ -1,0 +1,153 @@
+//! The run of one committed batch: what makes leaves, what came back, what was settled.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use byzantine_proof::{BatchLeaf, Digest, ReplicaId, tree::Frontier};
+
+use crate::execution::{Answer, Outcome, SettledAnswer, Settlement, Verdict};
+use crate::message::ResultVote;
+use crate::signed::Verified;
+use crate::types::{RequestId, Sequence, UnixMillis};
+
+/// One request that makes a leaf.
+#[derive(Debug, Clone)]
+pub(crate) struct RunItem {
+    pub(crate) request_id: RequestId,
+    pub(crate) key_hash: Digest,
+    pub(crate) verdict: Verdict,
+    pub(crate) expires: UnixMillis,
+}
+
+/// A batch from its hand-over to the executor until it is stable.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) sequence: Sequence,
+    pub(crate) time: UnixMillis,
+    pub(crate) batch: Bytes,
+    pub(crate) requests: Vec<Bytes>,
+    pub(crate) items: Vec<RunItem>,
+    pub(crate) batch_leaf: BatchLeaf,
+    pub(crate) ordinal: u64,
+    /// This replica's own outcomes, once its app answered.
+    pub(crate) outcomes: Option<Vec<Outcome>>,
+    pub(crate) settled: Option<Settled>,
+}
+
+/// The leaves that were settled, and the tree as of the end of the sequence.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) leaves: Vec<Digest>,
+    /// The answers behind the leaves, as far as they are here.
+    pub(crate) answers: Vec<Option<Answer>>,
+    /// The tree before the sequence.
+    pub(crate) before: Frontier,
+    pub(crate) size: u64,
+    pub(crate) root: Digest,
+    /// The inclusion path of the batch leaf.
+    pub(crate) path: Vec<Digest>,
+}
+
+impl Run {
+    /// The leaf hashes of this replica's own outcomes.
+    pub(crate) fn own_leaves(&self) -> Option<Vec<Option<Digest>>> {
+        let outcomes = self.outcomes.as_ref()?;
+        Some(outcomes.iter().map(Outcome::leaf_hash).collect())
+    }
+
+    /// Rule (i): per index the leaf that q RESULTs name; `None` while one index has none.
+    /// Roots may differ: one liar must not hold up the leaves that it did not touch.
+    pub(crate) fn settled_by_results(
+        &self,
+        results: &BTreeMap<ReplicaId, Verified<ResultVote>>,
+        quorum: usize,
+    ) -> Option<Vec<Digest>> {
+        let agreed = |index| leaf_with_quorum(results, index, quorum);
+        (0..self.items.len()).map(agreed).collect()
+    }
+
+    /// Appends settled leaves and the batch leaf to the tree.
+    pub(crate) fn settle(&mut self, leaves: Vec<Digest>, frontier: &mut Frontier) {
+        let before = frontier.clone();
+        for leaf in &leaves {
+            frontier.append(*leaf);
+        }
+        // The batch leaf comes last, so its path is the left siblings: the frontier before it.
+        let path = frontier.hashes().iter().rev().copied().collect();
+        frontier.append(self.batch_leaf.hash());
+        let outcomes = self
+            .outcomes
+            .iter()
+            .flatten()
+            .map(Some)
+            .chain(std::iter::repeat(None));
+        let answers = leaves
+            .iter()
+            .zip(outcomes)
+            .map(|(leaf, outcome)| match outcome {
+                Some(Outcome::Answer(answer)) if answer.leaf_hash() == *leaf => {
+                    Some(answer.clone())
+                }
+                _ => None,
+            });
+        let answers = answers.collect();
+        let (size, root) = (frontier.size(), frontier.root());
+        self.settled = Some(Settled {
+            leaves,
+            answers,
+            before,
+            size,
+            root,
+            path,
+        });
+    }
+
+    /// The entry for the ledger; `None` while an answer is missing here.
+    pub(crate) fn settlement(&self, commit_certificate: Bytes) -> Option<Settlement> {
+        let settled = self.settled.as_ref()?;
+        let answers = self
+            .items
+            .iter()
+            .zip(&settled.answers)
+            .map(|(item, answer)| {
+                Some(SettledAnswer {
+                    request_id: item.request_id,
+                    key_hash: item.key_hash,
+                    verdict: item.verdict,
+                    expires: item.expires,
+                    answer: answer.clone()?,
+                })
+            });
+        Some(Settlement {
+            sequence: self.sequence,
+            time: self.time,
+            batch: self.batch.clone(),
+            requests: self.requests.clone(),
+            commit_certificate,
+            answers: answers.collect::<Option<_>>()?,
+            batch_leaf: Bytes::from(self.batch_leaf.to_text()),
+            size_before: settled.before.size(),
+            size: settled.size,
+            root: settled.root,
+            ordinal: self.ordinal,
+        })
+    }
+}
+
+fn leaf_with_quorum(
+    results: &BTreeMap<ReplicaId, Verified<ResultVote>>,
+    index: usize,
+    quorum: usize,
+) -> Option<Digest> {
+    let mut counts: BTreeMap<Digest, usize> = BTreeMap::new();
+    let named = results
+        .values()
+        .filter_map(|result| result.body().leaves.get(index).copied());
+    for leaf in named.flatten() {
+        *counts.entry(leaf).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .find(|(_, count)| *count >= quorum)
+        .map(|(leaf, _)| leaf)
+}

@@ -1,0 +1,115 @@
+//! All that is known about one sequence: votes, certificates, the run and its results.
+//!
+//! Votes are kept per sender, the newest view only, so a slot is bounded by the membership.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use byzantine_proof::{Digest, ReplicaId};
+
+use crate::certificate::{CommitCertificate, PreparedCertificate};
+use crate::message::{Attestation, ResultVote, Vote};
+use crate::run::Run;
+use crate::signed::{SignedMessage, Verified};
+use crate::types::View;
+
+/// One sequence between the watermarks.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    /// The accepted PRE-PREPARE of the newest view, and when it came.
+    pub(crate) pre_prepare: Option<Verified<Vote>>,
+    pub(crate) pre_prepared_at: Duration,
+    /// Whether the proposed time was found too old: this replica does not PREPARE then.
+    pub(crate) too_old: bool,
+    pub(crate) prepares: Votes,
+    pub(crate) commits: Votes,
+    /// The views in which this replica sent its votes.
+    pub(crate) prepare_sent: Option<View>,
+    pub(crate) commit_sent: Option<View>,
+    /// The prepared certificate of the highest view, and what it proves.
+    pub(crate) prepared: Option<(Vote, PreparedCertificate)>,
+    pub(crate) committed: Option<CommitCertificate>,
+    /// The run, from when the batch was handed to the executor.
+    pub(crate) run: Option<Run>,
+    pub(crate) results: BTreeMap<ReplicaId, Verified<ResultVote>>,
+    pub(crate) attestations: BTreeMap<ReplicaId, Verified<Attestation>>,
+    /// Whose differing answers were asked for, by leaf.
+    pub(crate) differences: BTreeSet<(ReplicaId, u32)>,
+    /// Who was shown the PRE-PREPARE that contradicts his vote.
+    pub(crate) confronted: BTreeSet<ReplicaId>,
+}
+
+impl Slot {
+    /// The accepted vote of `view`'s primary.
+    pub(crate) fn pre_prepared_in(&self, view: View) -> Option<&Verified<Vote>> {
+        self.pre_prepare
+            .as_ref()
+            .filter(|accepted| accepted.body().view == view)
+    }
+
+    /// The digest this slot is known to order, the most certain first.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        let committed = self
+            .committed
+            .as_ref()
+            .map(|certificate| certificate.vote.digest);
+        let proposed = self
+            .pre_prepare
+            .as_ref()
+            .map(|accepted| accepted.body().digest);
+        committed.or(proposed)
+    }
+}
+
+/// The newest vote of each sender in one phase.
+#[derive(Debug, Default)]
+pub(crate) struct Votes(BTreeMap<ReplicaId, Verified<Vote>>);
+
+/// What adding a vote came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It counts.
+    New,
+    /// Nothing new: the same again, or older than what is here.
+    Old,
+    /// It contradicts another signed vote of the same view.
+    Contradiction,
+}
+
+impl Votes {
+    /// Adds a vote.
+    pub(crate) fn add(&mut self, vote: Verified<Vote>) -> Added {
+        if let Some(before) = self.0.get(&vote.sender()) {
+            let (before, now) = (before.body(), vote.body());
+            if before.view == now.view && before.digest != now.digest {
+                return Added::Contradiction;
+            }
+            if before.view >= now.view {
+                return Added::Old;
+            }
+        }
+        self.0.insert(vote.sender(), vote);
+        Added::New
+    }
+
+    /// This sender's vote.
+    pub(crate) fn of(&self, sender: ReplicaId) -> Option<&Verified<Vote>> {
+        self.0.get(&sender)
+    }
+
+    /// The signed votes that say exactly `vote`.
+    pub(crate) fn matching(&self, vote: &Vote) -> Vec<SignedMessage> {
+        let matching = self.0.values().filter(|candidate| candidate.body() == vote);
+        matching
+            .map(|candidate| candidate.signed().clone())
+            .collect()
+    }
+
+    /// How many votes say exactly `vote`.
+    pub(crate) fn count(&self, vote: &Vote) -> usize {
+        self.0
+            .values()
+            .filter(|candidate| candidate.body() == vote)
+            .count()
+    }
+}

@@ -1,0 +1,443 @@
+//! Leaving a primary: SUSPECT, VIEW-CHANGE, NEW-VIEW. (OSDI'99 §4.4; docs/protocol.md)
+//!
+//! q suspicions are needed to leave a view, so f liars and one slow link evict nobody; and a
+//! VIEW-CHANGE carries them, so a single valid one moves everyone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byzantine_proof::{Digest, ReplicaId};
+
+use crate::batch::Batch;
+use crate::certificate::{Judge, check_suspicions};
+use crate::effect::{Effects, Notice};
+use crate::limits::WINDOW_INTERVALS;
+use crate::message::{Message, NewView, Subject, Suspicion, ViewChange, Vote};
+use crate::record::Record;
+use crate::rejection::Rejection;
+use crate::replica::Replica;
+use crate::signed::{SignedMessage, Verified, open_one};
+use crate::types::{RequestId, Sequence, View};
+
+/// What a set of VIEW-CHANGEs demands: O of the paper. (OSDI'99 §4.4)
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Demands {
+    /// The highest stable checkpoint among them.
+    pub(crate) start: Sequence,
+    /// Above it, per sequence, the batch of the highest view's certificate, or the null batch.
+    pub(crate) proposals: BTreeMap<Sequence, Digest>,
+}
+
+/// A VIEW-CHANGE whose every certificate was checked.
+#[derive(Debug)]
+pub(crate) struct CheckedViewChange {
+    pub(crate) stable: Sequence,
+    pub(crate) prepared: Vec<Vote>,
+}
+
+impl Replica {
+    /// Says once per view that a clock ran out. Voting in the view goes on.
+    pub(crate) fn suspect(&mut self, subject: Subject, effects: &mut Effects) {
+        if self.suspected >= Some(self.view) {
+            return;
+        }
+        self.suspected = Some(self.view);
+        let view = self.view;
+        effects.notices.push(Notice::Suspected {
+            view,
+            reason: reason(subject),
+        });
+        effects
+            .messages
+            .push(Message::Suspect(Suspicion { view, subject }));
+    }
+
+    /// Keeps each sender's newest suspicion; q for one view end it.
+    pub(crate) fn on_suspect(
+        &mut self,
+        message: Verified<Suspicion>,
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let (sender, suspicion) = (message.sender(), *message.body());
+        if suspicion.view < self.view {
+            return Err(Rejection::WrongView);
+        }
+        if let Subject::Request(id) = suspicion.subject {
+            self.fetch_unknown(sender, id, effects);
+        }
+        let before = self
+            .suspicions
+            .get(&sender)
+            .map(|before| before.body().view);
+        if before >= Some(suspicion.view) {
+            return Ok(());
+        }
+        self.suspicions.insert(sender, message);
+        self.leave_suspected(suspicion.view, effects);
+        Ok(())
+    }
+
+    /// Whoever hears that a request is late fetches it and runs a clock of his own.
+    fn fetch_unknown(&self, sender: ReplicaId, id: RequestId, effects: &mut Effects) {
+        if sender != self.config.replica
+            && !self.pool.contains(&id)
+            && self.keys.answered(&id).is_none()
+        {
+            let fetch = crate::frame::Fetch::Requests(vec![id]);
+            effects
+                .direct
+                .push((sender, crate::frame::Frame::Fetch(fetch)));
+        }
+    }
+
+    fn leave_suspected(&mut self, view: View, effects: &mut Effects) {
+        let against = self
+            .suspicions
+            .values()
+            .filter(|suspicion| suspicion.body().view == view);
+        let against: Vec<&Verified<Suspicion>> = against.collect();
+        if against.len() < self.quorum() {
+            return;
+        }
+        let subject = against
+            .first()
+            .map_or(Subject::NewView, |first| first.body().subject);
+        let signed = against
+            .iter()
+            .map(|suspicion| suspicion.signed().clone())
+            .collect();
+        self.start_view_change(view.next(), signed, reason(subject), effects);
+    }
+
+    /// Stops voting in the old view and tells all what was prepared in it. (§4.4)
+    fn start_view_change(
+        &mut self,
+        view: View,
+        suspicions: Vec<SignedMessage>,
+        reason: &'static str,
+        effects: &mut Effects,
+    ) {
+        if view <= self.view || self.view_change_sent >= Some(view) {
+            return;
+        }
+        (self.view, self.changing, self.new_view) = (view, true, None);
+        (self.view_change_sent, self.new_view_deadline) = (Some(view), None);
+        self.required.clear();
+        self.doublings += 1;
+        effects
+            .notices
+            .push(Notice::ViewChangeStarted { view, reason });
+        let prepared = self
+            .slots
+            .values()
+            .filter_map(|slot| slot.prepared.as_ref());
+        let prepared = prepared
+            .map(|(_, certificate)| certificate.clone())
+            .collect();
+        let stable = self.stable_certificate.clone();
+        let view_change = ViewChange {
+            view,
+            suspicions,
+            stable,
+            prepared,
+        };
+        effects.messages.push(Message::ViewChange(view_change));
+    }
+
+    /// A valid VIEW-CHANGE for a higher view moves its receiver there too.
+    pub(crate) fn on_view_change(
+        &mut self,
+        message: Verified<ViewChange>,
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let (sender, view) = (message.sender(), message.body().view);
+        if view < self.view || (view == self.view && !self.changing) {
+            return Err(Rejection::WrongView);
+        }
+        let before = self
+            .view_changes
+            .get(&sender)
+            .map(|before| before.body().view);
+        if before >= Some(view) {
+            return Ok(());
+        }
+        check_view_change(message.body(), self.judge(), self.window())?;
+        let suspicions = message.body().suspicions.clone();
+        self.view_changes.insert(sender, message);
+        self.start_view_change(view, suspicions, "joined", effects);
+        self.open_if_primary(effects);
+        Ok(())
+    }
+
+    pub(crate) fn window(&self) -> u64 {
+        WINDOW_INTERVALS * self.config.checkpoint_interval
+    }
+
+    /// The primary of the new view opens it with q VIEW-CHANGEs; the others time it from there.
+    fn open_if_primary(&mut self, effects: &mut Effects) {
+        let joined = self
+            .view_changes
+            .values()
+            .filter(|vote| vote.body().view == self.view);
+        let joined: Vec<SignedMessage> = joined.map(|vote| vote.signed().clone()).collect();
+        if !self.changing || joined.len() < self.quorum() {
+            return;
+        }
+        if self.new_view_deadline.is_none() {
+            let timeout = self.config.view_change_timeout * self.factor();
+            self.new_view_deadline = Some(self.now.monotonic + timeout);
+        }
+        if self.is_primary() && self.new_view_sent < Some(self.view) {
+            self.new_view_sent = Some(self.view);
+            let view_changes = joined.into_iter().take(self.quorum()).collect();
+            effects.messages.push(Message::NewView(NewView {
+                view: self.view,
+                view_changes,
+            }));
+        }
+    }
+
+    /// Everyone, the primary too, computes the same demands from the same VIEW-CHANGEs. (§4.4)
+    pub(crate) fn on_new_view(
+        &mut self,
+        message: &Verified<Message>,
+        new_view: &NewView,
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let view = new_view.view;
+        if message.sender() != view.primary(self.config.membership.n()) {
+            return Err(Rejection::NotPrimary);
+        }
+        if view < self.view || (view == self.view && !self.changing) {
+            return Ok(());
+        }
+        let checked = check_new_view(new_view, self.judge(), self.window())?;
+        effects
+            .records
+            .push(Record::Accepted(message.signed().clone()));
+        self.enter_view(view, demands(&checked), message.signed().clone(), effects);
+        Ok(())
+    }
+
+    fn enter_view(
+        &mut self,
+        view: View,
+        demands: Demands,
+        signed: SignedMessage,
+        effects: &mut Effects,
+    ) {
+        (self.view, self.changing, self.new_view) = (view, false, Some(signed));
+        self.new_view_deadline = None;
+        self.suspicions
+            .retain(|_, suspicion| suspicion.body().view >= view);
+        self.view_changes.retain(|_, vote| vote.body().view > view);
+        let last = demands
+            .proposals
+            .last_key_value()
+            .map(|(sequence, _)| *sequence);
+        self.fresh_above = last.unwrap_or(demands.start);
+        self.next_sequence = self.fresh_above.max(self.stable).next();
+        self.required = demands.proposals;
+        self.note_null_batches();
+        let named = self.named_in_view();
+        self.pool.enter_view(&named, self.now.monotonic);
+        effects.notices.push(Notice::ViewEntered(view));
+        if self.is_primary() {
+            self.propose_again(effects);
+        }
+    }
+
+    /// Null batches are known by their digest alone.
+    fn note_null_batches(&mut self) {
+        for (sequence, digest) in &self.required {
+            let null = Batch::null(*sequence);
+            if null.digest() == *digest {
+                self.batches.insert(*digest, null);
+            }
+        }
+    }
+
+    fn named_in_view(&self) -> BTreeSet<RequestId> {
+        let batches = self
+            .required
+            .values()
+            .filter_map(|digest| self.batches.get(digest));
+        batches
+            .flat_map(|batch| batch.requests.iter().copied())
+            .collect()
+    }
+
+    /// Proposes what the view demands and is not proposed yet. Called again when nothing moves:
+    /// a crash may have come between NEW-VIEW and its proposals.
+    pub(crate) fn propose_again(&mut self, effects: &mut Effects) {
+        let open = self.required.range(self.stable.next()..);
+        let open: Vec<(Sequence, Digest)> = open
+            .filter(|(sequence, _)| {
+                let slot = self.slots.get(sequence);
+                slot.is_none_or(|slot| slot.pre_prepared_in(self.view).is_none())
+            })
+            .map(|(sequence, digest)| (*sequence, *digest))
+            .collect();
+        for (sequence, digest) in open {
+            if let Some(batch) = self.batches.get(&digest) {
+                let bytes = batch.encode();
+                effects.records.push(Record::Batch(bytes.clone()));
+                effects.batches.push(bytes);
+            }
+            effects.messages.push(Message::PrePrepare(Vote {
+                view: self.view,
+                sequence,
+                digest,
+            }));
+        }
+    }
+}
+
+/// The word for metrics: `byzantine_view_changes_total{reason}`.
+fn reason(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Request(_) => "request",
+        Subject::Sequence(_) => "sequence",
+        Subject::NewView => "new_view",
+    }
+}
+
+/// Checks every certificate that a VIEW-CHANGE carries.
+fn check_view_change(
+    view_change: &ViewChange,
+    judge: Judge<'_>,
+    window: u64,
+) -> Result<CheckedViewChange, Rejection> {
+    let before = view_change
+        .view
+        .0
+        .checked_sub(1)
+        .ok_or(Rejection::Certificate)?;
+    check_suspicions(&view_change.suspicions, View(before), judge)?;
+    let stable = match &view_change.stable {
+        Some(certificate) => certificate.check(judge)?,
+        None => Sequence(0),
+    };
+    if view_change.prepared.len() as u64 > window {
+        return Err(Rejection::TooMany);
+    }
+    let mut prepared = BTreeMap::new();
+    for certificate in &view_change.prepared {
+        let vote = certificate.check(judge)?;
+        let inside = vote.sequence > stable && vote.sequence <= stable + window;
+        let earlier = vote.view < view_change.view;
+        let first = prepared.insert(vote.sequence, vote).is_none();
+        if !(inside && earlier && first) {
+            return Err(Rejection::Certificate);
+        }
+    }
+    Ok(CheckedViewChange {
+        stable,
+        prepared: prepared.into_values().collect(),
+    })
+}
+
+/// Checks that a NEW-VIEW holds VIEW-CHANGEs of q distinct replicas, all valid and for its view.
+fn check_new_view(
+    new_view: &NewView,
+    judge: Judge<'_>,
+    window: u64,
+) -> Result<Vec<CheckedViewChange>, Rejection> {
+    let votes = &new_view.view_changes;
+    let senders: BTreeSet<ReplicaId> = votes.iter().map(|vote| vote.sender).collect();
+    if senders.len() != votes.len() || senders.len() < judge.membership.order_quorum() {
+        return Err(Rejection::Certificate);
+    }
+    let check = |signed: &SignedMessage| {
+        let opened = open_one(judge.origin, signed, judge.authority)?;
+        match opened.body() {
+            Message::ViewChange(vote) if vote.view == new_view.view => {
+                check_view_change(vote, judge, window)
+            }
+            _ => Err(Rejection::Certificate),
+        }
+    };
+    votes.iter().map(check).collect()
+}
+
+/// Computes O. What committed anywhere prepared at q replicas, so every q VIEW-CHANGEs hold its
+/// certificate; of two certificates for one sequence the higher view's is the one that may have
+/// committed.
+pub(crate) fn demands(view_changes: &[CheckedViewChange]) -> Demands {
+    let start = view_changes
+        .iter()
+        .map(|vote| vote.stable)
+        .max()
+        .unwrap_or_default();
+    let mut highest: BTreeMap<Sequence, Vote> = BTreeMap::new();
+    for vote in view_changes
+        .iter()
+        .flat_map(|view_change| &view_change.prepared)
+    {
+        let best = highest.entry(vote.sequence).or_insert(*vote);
+        if vote.view > best.view {
+            *best = *vote;
+        }
+    }
+    let last = highest
+        .last_key_value()
+        .map_or(start, |(sequence, _)| *sequence);
+    let proposal = |sequence: Sequence| {
+        let null = || Batch::null(sequence).digest();
+        (
+            sequence,
+            highest.get(&sequence).map_or_else(null, |vote| vote.digest),
+        )
+    };
+    let proposals = (start.next().0..=last.0)
+        .map(|number| proposal(Sequence(number)))
+        .collect();
+    Demands { start, proposals }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vote(view: u64, sequence: u64, batch: &[u8]) -> Vote {
+        let (view, sequence) = (View(view), Sequence(sequence));
+        Vote {
+            view,
+            sequence,
+            digest: Digest::of(batch),
+        }
+    }
+
+    #[test]
+    fn the_highest_view_wins_and_gaps_become_null() {
+        let demands = demands(&[
+            CheckedViewChange {
+                stable: Sequence(0),
+                prepared: vec![vote(0, 2, b"old")],
+            },
+            CheckedViewChange {
+                stable: Sequence(1),
+                prepared: vec![vote(1, 2, b"new")],
+            },
+            CheckedViewChange {
+                stable: Sequence(0),
+                prepared: vec![vote(0, 4, b"four")],
+            },
+        ]);
+        assert_eq!(demands.start, Sequence(1));
+        let expected = [
+            (Sequence(2), Digest::of(b"new")),
+            (Sequence(3), Batch::null(Sequence(3)).digest()),
+            (Sequence(4), Digest::of(b"four")),
+        ];
+        assert_eq!(demands.proposals, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn nothing_prepared_demands_nothing() {
+        let demands = demands(&[CheckedViewChange {
+            stable: Sequence(7),
+            prepared: vec![],
+        }]);
+        assert_eq!((demands.start, demands.proposals.len()), (Sequence(7), 0));
+    }
+}
