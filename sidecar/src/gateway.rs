@@ -1,0 +1,240 @@
+//! The clients' way in: HTTP/1.1 and h2c, limits, and certified answers with their proofs.
+//!
+//! Every request but those for the gateway itself is put into canonical form, ordered, and
+//! answered with what a quorum certified. Errors of the gateway's own are problem documents.
+
+mod body;
+mod cors;
+mod digests;
+mod framing;
+mod head;
+mod reply;
+mod screened;
+mod server;
+mod violation;
+mod well_known;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use byzantine_consensus::Request;
+use byzantine_proof::IdempotencyKey;
+use http::request::Parts;
+use http::{HeaderValue, Method, Version, header};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::canonical::RequestRules;
+use crate::config::ProofTransport;
+use crate::interposer::Interposer;
+use crate::problem::{Problem, ProblemKind};
+use crate::submission::{Driver, NotAccepted, SubmitError};
+
+use cors::Cors;
+use digests::WantedDigests;
+use reply::{Asked, Reply};
+use violation::{REFUSED_METHOD, Violation};
+
+/// The most requests in the gateway at a time; each may hold a body.
+const MAX_REQUESTS: usize = 512;
+
+/// When to try again where no better time is known, in seconds.
+const RETRY_SECONDS: u32 = 1;
+
+/// Told the status and duration of every response.
+pub type Observer = Box<dyn Fn(u16, Duration) + Send + Sync>;
+
+/// What a gateway is made of.
+pub struct GatewayParts {
+    /// Where requests are ordered.
+    pub driver: Driver,
+    /// Which requests are canonical.
+    pub rules: RequestRules,
+    /// How proofs travel.
+    pub transport: ProofTransport,
+    /// The origins whose pages may read responses.
+    pub cors_allow_origins: Vec<String>,
+    /// Alters responses in tests; honest otherwise.
+    pub interposer: Arc<dyn Interposer>,
+    /// For metrics.
+    pub observer: Observer,
+}
+
+/// A replica's gateway.
+pub struct Gateway {
+    driver: Driver,
+    rules: RequestRules,
+    transport: ProofTransport,
+    cors: Cors,
+    interposer: Arc<dyn Interposer>,
+    observer: Observer,
+    permits: Semaphore,
+    stopping: AtomicBool,
+}
+
+impl Gateway {
+    /// A gateway that serves nobody yet.
+    pub fn new(parts: GatewayParts) -> Self {
+        Self {
+            driver: parts.driver,
+            rules: parts.rules,
+            transport: parts.transport,
+            cors: Cors::new(parts.cors_allow_origins),
+            interposer: parts.interposer,
+            observer: parts.observer,
+            permits: Semaphore::new(MAX_REQUESTS),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Serves clients until `stop` resolves. Then it accepts nothing new and finishes what was
+    /// accepted, for at most `drain`.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+        drain: Duration,
+    ) {
+        server::serve(Arc::new(self), listener, stop, drain).await;
+    }
+
+    /// From now on requests on open connections get 503.
+    fn refuse_new(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Answers one request.
+    async fn handle(&self, request: hyper::Request<Incoming>) -> Reply {
+        let started = Instant::now();
+        let (head, body) = request.into_parts();
+        let mut reply = self.respond(&head, body).await;
+        self.cors.apply(&head.headers, reply.headers_mut());
+        let stopping = self.stopping.load(Ordering::Acquire);
+        if stopping && matches!(head.version, Version::HTTP_10 | Version::HTTP_11) {
+            reply
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if head.method == Method::HEAD {
+            leave_out_body(&mut reply);
+        }
+        (self.observer)(reply.status().as_u16(), started.elapsed());
+        self.interposer.client_response(reply)
+    }
+
+    async fn respond(&self, head: &Parts, body: Incoming) -> Reply {
+        if head.method.as_str() == REFUSED_METHOD {
+            return reply::problem(&Violation::problem(head.uri.path()));
+        }
+        if let Some(preflight) = self.cors.preflight(head) {
+            return preflight;
+        }
+        if is_well_known(head.uri.path()) {
+            return self.well_known(head).await;
+        }
+        match self.accept(head, body).await {
+            Ok(request) => self.order(head, request).await,
+            Err(problem) => reply::problem(&problem),
+        }
+    }
+
+    async fn well_known(&self, head: &Parts) -> Reply {
+        let (driver, method) = (self.driver.clone(), head.method.clone());
+        let path = head.uri.path().to_owned();
+        let read = move || well_known::respond(&driver, &method, &path);
+        tokio::task::spawn_blocking(read)
+            .await
+            .unwrap_or_else(|error| {
+                let detail = format!("Reading the ledger failed: {error}.");
+                reply::problem(&Problem::new(ProblemKind::NotAccepted, detail))
+            })
+    }
+
+    /// Reads the body and puts the request into canonical form.
+    async fn accept(&self, head: &Parts, body: Incoming) -> Result<Request, Problem> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(not_accepted(NotAccepted::ShuttingDown));
+        }
+        let _permit = self
+            .permits
+            .try_acquire()
+            .map_err(|_| not_accepted(NotAccepted::QueueFull))?;
+        let body = body::read(body, self.rules.max_body_bytes()).await?;
+        self.rules.canonicalise(head, body)
+    }
+
+    /// Has a request ordered and answers it.
+    async fn order(&self, head: &Parts, request: Request) -> Reply {
+        let Ok(key) = IdempotencyKey::new(&request.key) else {
+            return reply::problem(&not_accepted(NotAccepted::Invalid));
+        };
+        let asked = Asked {
+            method: head.method.clone(),
+            key,
+            digests: WantedDigests::of(&head.headers),
+        };
+        let Ok(_permit) = self.permits.try_acquire() else {
+            return refusal(&not_accepted(NotAccepted::QueueFull), &asked);
+        };
+        match self.driver.submit(request).await {
+            Ok(certified) => reply::certified(&certified, &asked, self.transport),
+            Err(SubmitError::NotAccepted(why)) => refusal(&not_accepted(why), &asked),
+            Err(SubmitError::Undecided) => refusal(&undecided(), &asked),
+        }
+    }
+}
+
+/// A problem with the key under which the request is to be sent again.
+fn refusal(problem: &Problem, asked: &Asked) -> Reply {
+    let mut reply = reply::problem(problem);
+    reply::name_key(reply.headers_mut(), &asked.key);
+    reply
+}
+
+fn is_well_known(path: &str) -> bool {
+    let rest = path.strip_prefix(well_known::PREFIX);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What is known of the length stays: it is that of the response to GET.
+fn leave_out_body(reply: &mut Reply) {
+    let length = std::mem::take(reply.body_mut()).len();
+    if length > 0 {
+        reply
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+fn not_accepted(why: NotAccepted) -> Problem {
+    let detail = format!("It will not run on this gateway's account: {why}.");
+    Problem::new(ProblemKind::NotAccepted, detail).retry_after(RETRY_SECONDS)
+}
+
+fn undecided() -> Problem {
+    let detail = "The request was accepted and handed to the other replicas, but its answer was \
+                  not certified in time; perhaps too few replicas can talk to each other.";
+    Problem::new(ProblemKind::Undecided, detail).retry_after(RETRY_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_segment_is_well_known() {
+        for path in [
+            "/.well-known/byzantine",
+            "/.well-known/byzantine/",
+            "/.well-known/byzantine/x",
+        ] {
+            assert!(is_well_known(path), "{path}");
+        }
+        for path in ["/.well-known/byzantine2", "/.well-known/", "/"] {
+            assert!(!is_well_known(path), "{path}");
+        }
+    }
+}
