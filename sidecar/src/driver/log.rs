@@ -1,0 +1,85 @@
+//! The journal as the core sees it, and what it held at the start.
+
+use std::path::Path;
+
+use byzantine_consensus::{Log, Record};
+use byzantine_journal::{Journal, JournalError, Limits, RealDisk};
+use prometheus::Histogram;
+
+use crate::error::SidecarError;
+
+/// The answers of one batch are one record: 256 of the largest must fit.
+const RECORD_BYTES: u32 = 3 << 30;
+
+/// The journal of one replica.
+pub struct JournalLog {
+    journal: Journal<RealDisk>,
+    fsync: Histogram,
+}
+
+impl JournalLog {
+    /// Opens the journal in `directory` and reads it back; `fsync` takes the time of every sync.
+    ///
+    /// # Errors
+    /// [`SidecarError::Journal`], also when synced records cannot be read back.
+    pub fn open(directory: &Path, fsync: Histogram) -> Result<(Self, Vec<Record>), SidecarError> {
+        let failed = |source: JournalError| journal_failed(directory, source);
+        let limits = Limits {
+            record_bytes: RECORD_BYTES,
+            group_bytes: u32::MAX,
+            ..Limits::default()
+        };
+        let disk = RealDisk::open(directory).map_err(failed)?;
+        let (journal, recovered) = Journal::open(disk, limits).map_err(failed)?;
+        if let Some(torn) = &recovered.cut {
+            tracing::info!(?torn, "cut the journal's unsynced end, as after any crash");
+        }
+        let records = recovered.records.iter();
+        let records = records
+            .map(|bytes| Record::decode(bytes))
+            .collect::<Option<Vec<_>>>();
+        let records = records.ok_or_else(|| journal_failed(directory, UnknownRecord))?;
+        Ok((Self { journal, fsync }, records))
+    }
+
+    /// Replaces everything by `base`; the ledger must be durable up to it.
+    pub(super) fn compact(&mut self, base: &[Record]) -> Result<(), JournalError> {
+        self.journal.compact(base.iter().map(Record::encode))
+    }
+}
+
+/// A record whose bytes are whole and mean nothing to this version.
+#[derive(Debug, thiserror::Error)]
+#[error("a record was written by another version of this program; run that one")]
+struct UnknownRecord;
+
+pub(super) fn journal_failed(
+    directory: &Path,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> SidecarError {
+    let path = directory.to_owned();
+    let source = Box::new(source);
+    SidecarError::Journal { path, source }
+}
+
+impl Log for JournalLog {
+    type Error = JournalError;
+
+    fn append(&mut self, record: &[u8]) -> Result<(), JournalError> {
+        match self.journal.append(record) {
+            // Early durability is harmless, and makes room.
+            Err(JournalError::GroupFull { .. }) => {
+                self.sync()?;
+                self.journal.append(record)
+            }
+            appended => appended,
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        let timer = self.fsync.start_timer();
+        self.journal.sync()?;
+        timer.observe_duration();
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! The second half of a tick: what was decided becomes durable and leaves.
+
+use bytes::Bytes;
+use byzantine_consensus::{
+    Certificate, Effects, Envelope, Event, Execution, Frame, Message, Released, Sequence,
+    Settlement,
+};
+use byzantine_proof::ReplicaId;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::Driver;
+use super::log::journal_failed;
+use crate::error::SidecarError;
+use crate::interposer::Outbound;
+
+impl Driver {
+    /// Makes effects durable, sends, and hands over; returns what own votes brought about.
+    pub(super) fn release(&mut self, effects: Effects) -> Result<Effects, SidecarError> {
+        self.deliver(Vec::new());
+        if effects.is_empty() {
+            return Ok(Effects::default());
+        }
+        let authority = self.authority.as_ref();
+        let released = effects.commit(&mut self.journal, &self.origin, self.own, authority);
+        let released = released.map_err(|error| journal_failed(&self.journal_directory, error))?;
+        let Released {
+            envelopes,
+            messages,
+            batches,
+            direct,
+            ..
+        } = &released;
+        self.send(messages, envelopes, batches, direct);
+        let mut next = Effects::default();
+        for envelope in released.envelopes {
+            self.step(Event::Sealed(envelope), &mut next);
+        }
+        self.deliver(released.executions);
+        self.settle(&released.settlements, &released.certificates)?;
+        for notice in released.notices {
+            if let Some(sequence) = self.notices.take(notice) {
+                self.diverged.send_replace(Some(sequence));
+            }
+        }
+        if let Some(stable) = released.stable {
+            self.compact(stable)?;
+        }
+        Ok(next)
+    }
+
+    pub(super) fn send(
+        &self,
+        messages: &[Vec<Message>],
+        envelopes: &[Envelope],
+        batches: &[Bytes],
+        direct: &[(ReplicaId, Frame)],
+    ) {
+        if envelopes.is_empty() && direct.is_empty() {
+            return;
+        }
+        let seal = |messages: &[Message]| {
+            Envelope::seal(&self.origin, self.own, messages, self.authority.as_ref())
+        };
+        let parcels = self.interposer.outbound(&Outbound {
+            peers: &self.others,
+            messages,
+            envelopes,
+            batches,
+            direct,
+            seal: &seal,
+        });
+        for parcel in parcels {
+            self.peers.send(parcel);
+        }
+    }
+
+    /// Hands executions to the executor in order, as far as its queue has room.
+    fn deliver(&mut self, executions: Vec<Execution>) {
+        for execution in &executions {
+            self.history.dispatched(execution);
+        }
+        self.undelivered.extend(executions);
+        while let Some(next) = self.undelivered.pop_front() {
+            match self.executions.try_send(next) {
+                Ok(()) => {}
+                Err(TrySendError::Full(next)) => {
+                    self.undelivered.push_front(next);
+                    break;
+                }
+                // The executor has stopped, and this replica is about to.
+                Err(TrySendError::Closed(_)) => {}
+            }
+        }
+    }
+
+    /// Writes to the ledger, then answers whoever waits for what is certified now.
+    fn settle(
+        &mut self,
+        settlements: &[Settlement],
+        certificates: &[Certificate],
+    ) -> Result<(), SidecarError> {
+        self.ledger.append(settlements, certificates)?;
+        for settlement in settlements {
+            self.history.settled(settlement.sequence);
+            self.admission.settle(settlement);
+        }
+        if certificates.is_empty() {
+            return Ok(());
+        }
+        let ledger = &self.ledger;
+        let replied = self
+            .admission
+            .certify(|answer, position| ledger.prove(answer, position))?;
+        self.telemetry
+            .count(|counters| counters.answered += replied);
+        self.announce_checkpoint();
+        Ok(())
+    }
+
+    pub(super) fn announce_checkpoint(&self) {
+        let newest = self.ledger.latest_checkpoint();
+        let note = newest.map(|signed| signed.note().to_string());
+        self.announce.send_replace(note);
+    }
+
+    /// At a stable checkpoint the ledger is made durable; then the journal needs nothing before.
+    fn compact(&mut self, stable: Sequence) -> Result<(), SidecarError> {
+        self.ledger.make_durable(Some(stable))?;
+        let base = self.replica.journal_base();
+        let compacted = self.journal.compact(&base);
+        compacted.map_err(|error| journal_failed(&self.journal_directory, error))
+    }
+}

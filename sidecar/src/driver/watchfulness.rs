@@ -1,0 +1,194 @@
+//! Own measurements of the others: who has not been heard, and whose votes come late.
+//!
+//! These are facts about a link and a replica together; nobody is convicted by them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use byzantine_consensus::{Frame, Message, Sequence};
+use byzantine_proof::ReplicaId;
+
+use super::Driver;
+use crate::status::ObservationKind;
+use crate::telemetry::Sighting;
+
+/// Nothing heard for this long is worth telling.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// A silent replica is told of this often while it stays so.
+const REPEAT: Duration = Duration::from_secs(30);
+
+/// Votes that come this much after the quorum's, on average, are late.
+const LATE: Duration = Duration::from_millis(100);
+
+/// Votes before an average means anything.
+const ENOUGH: u32 = 16;
+
+/// Sequences whose first vote is remembered.
+const REMEMBERED: usize = 1024;
+
+/// What was heard of each replica.
+pub(super) struct Watchfulness {
+    peers: Vec<Peer>,
+    /// When the quorum's vote for a sequence was here, by the first to arrive after ours.
+    voted: BTreeMap<Sequence, Vec<Instant>>,
+    quorum_rank: usize,
+    looked: Instant,
+}
+
+struct Peer {
+    heard: Instant,
+    told: Option<Instant>,
+    votes: u32,
+    /// Exponential average of how late its votes are, in seconds.
+    lateness: f64,
+}
+
+impl Watchfulness {
+    /// How often to look.
+    pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+
+    pub(super) fn new(members: usize, now: Instant) -> Self {
+        let peer = || Peer {
+            heard: now,
+            told: None,
+            votes: 0,
+            lateness: 0.0,
+        };
+        Self {
+            peers: std::iter::repeat_with(peer).take(members).collect(),
+            voted: BTreeMap::new(),
+            // With the own vote, this many others make more than half of the rest.
+            quorum_rank: members / 2,
+            looked: now,
+        }
+    }
+
+    /// A frame came from a peer.
+    pub(super) fn heard(&mut self, from: ReplicaId, frame: &Frame) {
+        let now = Instant::now();
+        if let Some(peer) = self.peers.get_mut(usize::from(from.0)) {
+            (peer.heard, peer.told) = (now, None);
+        }
+        if let Frame::Envelope { envelope, .. } = frame {
+            let commits = envelope.messages.iter().filter_map(|bytes| commit(bytes));
+            for sequence in commits.collect::<Vec<_>>() {
+                self.voted(from, sequence, now);
+            }
+        }
+    }
+
+    /// A replica's COMMIT came: on time if it was among those that made the quorum here.
+    fn voted(&mut self, from: ReplicaId, sequence: Sequence, now: Instant) {
+        let arrivals = self.voted.entry(sequence).or_default();
+        arrivals.push(now);
+        let quorum = arrivals.get(self.quorum_rank.saturating_sub(1));
+        let late = quorum.map_or(Duration::ZERO, |quorum| {
+            now.saturating_duration_since(*quorum)
+        });
+        if self.voted.len() > REMEMBERED {
+            self.voted.pop_first();
+        }
+        if let Some(peer) = self.peers.get_mut(usize::from(from.0)) {
+            peer.votes = peer.votes.saturating_add(1);
+            peer.lateness += (late.as_secs_f64() - peer.lateness) / f64::from(ENOUGH);
+        }
+    }
+}
+
+/// The sequence of an encoded COMMIT; all other messages are passed over by their first byte.
+fn commit(bytes: &[u8]) -> Option<Sequence> {
+    const COMMIT: u8 = 3;
+    const VOTE_BYTES: usize = 1 + 8 + 8 + 32;
+    if bytes.first() != Some(&COMMIT) || bytes.len() != VOTE_BYTES {
+        return None;
+    }
+    match borsh::from_slice(bytes) {
+        Ok(Message::Commit(vote)) => Some(vote.sequence),
+        _ => None,
+    }
+}
+
+impl Driver {
+    /// Once a second: tells of those who are silent or late.
+    pub(super) fn look_around(&mut self) {
+        let now = Instant::now();
+        if now - self.watchfulness.looked < Watchfulness::INTERVAL {
+            return;
+        }
+        self.watchfulness.looked = now;
+        for replica in self.others.clone() {
+            let Some(peer) = self.watchfulness.peers.get_mut(usize::from(replica.0)) else {
+                continue;
+            };
+            let repeat = peer.told.is_none_or(|told| now - told >= REPEAT);
+            let silence = now - peer.heard;
+            if silence >= SILENCE && repeat {
+                peer.told = Some(now);
+                self.telemetry.observe(silent(replica, silence));
+            }
+            if peer.votes >= ENOUGH && peer.lateness >= LATE.as_secs_f64() {
+                peer.votes = 0;
+                let late = Duration::from_secs_f64(peer.lateness);
+                self.telemetry.observe(slow(replica, late));
+            }
+        }
+    }
+}
+
+fn silent(replica: ReplicaId, silence: Duration) -> Sighting {
+    let seconds = silence.as_secs();
+    Sighting {
+        kind: ObservationKind::Silent,
+        replica: Some(replica.0),
+        sequence: None,
+        detail: format!("nothing heard from replica {replica} for {seconds} s"),
+        next_step: "look whether it runs and whether the network lets it through; while it is \
+                    away it counts as one of the f faults",
+    }
+}
+
+fn slow(replica: ReplicaId, late: Duration) -> Sighting {
+    let milliseconds = late.as_millis();
+    Sighting {
+        kind: ObservationKind::Slow,
+        replica: Some(replica.0),
+        sequence: None,
+        detail: format!("votes of replica {replica} come {milliseconds} ms after the others'"),
+        next_step: "look at its host's load and disk, and at the network to it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use byzantine_consensus::{View, Vote};
+    use byzantine_proof::Digest;
+
+    #[test]
+    fn commits_are_told_from_other_messages() {
+        let vote = Vote {
+            view: View(1),
+            sequence: Sequence(9),
+            digest: Digest::of(b"batch"),
+        };
+        assert_eq!(commit(&Message::Commit(vote).encode()), Some(Sequence(9)));
+        assert_eq!(commit(&Message::Prepare(vote).encode()), None);
+        assert_eq!(commit(b""), None);
+    }
+
+    #[test]
+    fn only_the_late_one_is_late() {
+        let start = Instant::now();
+        let mut watchfulness = Watchfulness::new(4, start);
+        for sequence in (1..=100).map(Sequence) {
+            for (peer, delay) in [(1, 1), (2, 2), (3, 400)] {
+                let now = start + Duration::from_millis(delay);
+                watchfulness.voted(ReplicaId(peer), sequence, now);
+            }
+        }
+        let late = |peer: &&Peer| peer.lateness >= LATE.as_secs_f64();
+        let late: Vec<bool> = watchfulness.peers.iter().map(|peer| late(&peer)).collect();
+        assert_eq!(late, [false, false, false, true]);
+    }
+}
