@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use bytes::Bytes;
 use byzantine_proof::{Digest, Membership, ReplicaId};
 
 use crate::execution::Certificate;
@@ -71,6 +72,17 @@ pub struct CommitCertificate {
 }
 
 impl CommitCertificate {
+    /// The canonical bytes, as the ledger keeps them.
+    pub fn encode(&self) -> Bytes {
+        // Writing to memory cannot fail, and lengths are far below 2^32.
+        Bytes::from(borsh::to_vec(self).expect("a certificate fits into memory"))
+    }
+
+    /// Reads canonical bytes; what they say is yet to be checked.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        borsh::from_slice(bytes).ok()
+    }
+
     /// Checks the certificate.
     ///
     /// # Errors

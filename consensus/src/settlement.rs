@@ -4,7 +4,6 @@
 //! Any two quorums share a correct replica, which sends one RESULT per sequence, so no two
 //! correct replicas settle different leaves.
 
-use bytes::Bytes;
 use byzantine_proof::{Digest, ReplicaId};
 
 use crate::certificate::CheckpointCertificate;
@@ -137,8 +136,9 @@ impl Replica {
 
     /// Looks for the highest settled sequence with enough cosignatures; it certifies all before.
     pub(crate) fn certify_settled(&mut self, effects: &mut Effects) {
-        let above = self.slots.range(self.certified.next()..=self.settled);
-        let certificates: Vec<Certificate> = above
+        let above = self.slots.range(self.certified.next()..);
+        let settled = above.take_while(|(sequence, _)| **sequence <= self.settled);
+        let certificates: Vec<Certificate> = settled
             .filter_map(|(sequence, _)| self.certificate(*sequence))
             .collect();
         for certificate in certificates {
@@ -193,8 +193,9 @@ impl Replica {
 
     fn settlement(&self, sequence: Sequence) -> Option<crate::execution::Settlement> {
         let slot = self.slots.get(&sequence)?;
-        let commit = borsh::to_vec(slot.committed.as_ref()?).ok()?;
-        slot.run.as_ref()?.settlement(Bytes::from(commit))
+        slot.run
+            .as_ref()?
+            .settlement(slot.committed.as_ref()?.encode())
     }
 
     /// Stable checkpoints sit at multiples of K; the watermarks move. (OSDI'99 §4.3)

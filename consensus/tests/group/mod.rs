@@ -1,0 +1,522 @@
+//! A group of replicas in one thread: an in-memory network, a log that keeps only what was
+//! synced, and an app that adds numbers. Nothing here waits; time moves when a test says so.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use byzantine_consensus::{
+    Answer, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Event, Execution,
+    Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice, Outcome, Record, Recovered,
+    Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement, Supply, Time,
+    UnixMillis, Verdict, open_one,
+};
+use byzantine_proof::tree::{Frontier, leaf_hash};
+use byzantine_proof::{
+    Digest, FieldBlock, LeafKind, Member, Membership, RequestFields, ResponseLeaf, SecretKey,
+    ServiceName,
+};
+
+const START: u64 = 1_700_000_000_000;
+
+/// A log in memory: what was not synced is gone after a crash.
+#[derive(Debug, Default)]
+pub struct MemoryLog {
+    synced: Vec<Vec<u8>>,
+    pending: Vec<Vec<u8>>,
+}
+
+impl Log for MemoryLog {
+    type Error = Infallible;
+
+    fn append(&mut self, record: &[u8]) -> Result<(), Infallible> {
+        self.pending.push(record.to_vec());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Infallible> {
+        self.synced.append(&mut self.pending);
+        Ok(())
+    }
+}
+
+/// One member with its disk and its app.
+pub struct Node {
+    pub replica: Option<Replica>,
+    log: MemoryLog,
+    authority: Arc<Keys>,
+    pub ledger: Vec<Settlement>,
+    certificates: BTreeMap<Sequence, Certificate>,
+    pub durable: usize,
+    executions: VecDeque<Execution>,
+    app: u64,
+    /// Whether its app lies.
+    pub lying_app: bool,
+    /// Whether its app stands still.
+    pub paused_app: bool,
+}
+
+/// All members, and the frames between them.
+pub struct Group {
+    pub nodes: Vec<Node>,
+    membership: Membership,
+    interval: u64,
+    now: Duration,
+    wire: VecDeque<(usize, usize, Frame)>,
+    pub cut: BTreeSet<(usize, usize)>,
+    /// Kinds of messages that a sender's envelopes lose.
+    pub withheld: BTreeSet<(usize, &'static str)>,
+    pub notices: Vec<(usize, Notice)>,
+}
+
+impl Group {
+    pub fn new(members: usize, faults: usize, interval: u64) -> Self {
+        let membership = membership(members, faults);
+        let nodes = (0..members).map(|id| Node::new(id, &membership)).collect();
+        let mut group = Self {
+            nodes,
+            membership,
+            interval,
+            now: Duration::from_secs(1),
+            wire: VecDeque::new(),
+            cut: BTreeSet::new(),
+            withheld: BTreeSet::new(),
+            notices: Vec::new(),
+        };
+        for id in 0..members {
+            group.start(id);
+        }
+        group
+    }
+
+    fn time(&self) -> Time {
+        let unix = START + u64::try_from(self.now.as_millis()).unwrap();
+        Time {
+            monotonic: self.now,
+            unix: UnixMillis(unix),
+        }
+    }
+
+    /// Starts a member from what its disk holds.
+    pub fn start(&mut self, id: usize) {
+        let config = Config {
+            replica: ReplicaId(u8::try_from(id).unwrap()),
+            membership: self.membership.clone(),
+            request_timeout: Duration::from_secs(2),
+            view_change_timeout: Duration::from_secs(4),
+            checkpoint_interval: self.interval,
+            clock_bound: Duration::from_secs(1),
+            client_key_retention: Duration::from_secs(86_400),
+            gateway_key_retention: Duration::from_secs(600),
+        };
+        let mut effects = Effects::default();
+        let (time, node) = (self.time(), &mut self.nodes[id]);
+        let recovered = node.recovered();
+        let authority: Arc<dyn Authority> = node.authority.clone();
+        let replica = Replica::new(config, authority, recovered, time, &mut effects);
+        node.replica = Some(replica);
+        self.carry_out(id, effects);
+        for peer in 0..self.nodes.len() {
+            if peer != id && self.nodes[peer].replica.is_some() {
+                self.handle(id, Event::Connected(replica_id(peer)));
+                self.handle(peer, Event::Connected(replica_id(id)));
+            }
+        }
+    }
+
+    /// Kills a member: memory, unsynced records and undurable ledger entries are gone.
+    pub fn crash(&mut self, id: usize) {
+        let node = &mut self.nodes[id];
+        node.replica = None;
+        node.log.pending.clear();
+        node.ledger.truncate(node.durable);
+        node.executions.clear();
+        // The app keeps what it did; its state is the number of calls.
+        self.wire.retain(|(from, to, _)| *from != id && *to != id);
+    }
+
+    /// A client's request at a gateway.
+    pub fn request(&mut self, gateway: usize, key: &str, target: &str) -> Request {
+        let request = Request {
+            method: "POST".into(),
+            target: target.into(),
+            headers: vec![],
+            body: Bytes::from_static(b"1"),
+            key: key.into(),
+            key_source: KeySource::Client,
+        };
+        self.handle(gateway, Event::Admitted(vec![request.clone()]));
+        request
+    }
+
+    pub fn handle(&mut self, id: usize, event: Event) {
+        let time = self.time();
+        let mut effects = Effects::default();
+        let Some(replica) = self.nodes[id].replica.as_mut() else {
+            return;
+        };
+        replica.handle(time, event, &mut effects);
+        self.carry_out(id, effects);
+    }
+
+    fn carry_out(&mut self, id: usize, effects: Effects) {
+        let node = &mut self.nodes[id];
+        let Some(replica) = node.replica.as_ref() else {
+            return;
+        };
+        let (origin, own) = (replica.origin_digest(), replica_id(id));
+        let released = effects.commit(&mut node.log, &origin, own, node.authority.as_ref());
+        let Ok(released) = released;
+        self.send(id, &released);
+        let node = &mut self.nodes[id];
+        node.ledger.extend(released.settlements);
+        for certificate in released.certificates {
+            node.certificates.insert(certificate.sequence, certificate);
+        }
+        if released.stable.is_some() {
+            node.compact();
+        }
+        let runnable = released.executions.into_iter();
+        node.executions
+            .extend(runnable.filter(|execution| execution.recorded.is_none()));
+        self.notices
+            .extend(released.notices.into_iter().map(|notice| (id, notice)));
+        for envelope in released.envelopes {
+            self.handle(id, Event::Sealed(envelope));
+        }
+    }
+
+    fn send(&mut self, id: usize, released: &Released) {
+        for (group, envelope) in released.messages.iter().zip(&released.envelopes) {
+            let withheld = |message: &Message| self.withheld.contains(&(id, message.kind()));
+            if group.iter().any(withheld) {
+                continue;
+            }
+            for peer in (0..self.nodes.len()).filter(|peer| *peer != id) {
+                let batches = released.batches.clone();
+                let frame = Frame::Envelope {
+                    envelope: envelope.clone(),
+                    batches,
+                };
+                self.wire.push_back((id, peer, frame));
+            }
+        }
+        for (peer, frame) in &released.direct {
+            let frame = self.without_withheld(id, frame.clone());
+            self.wire.push_back((id, usize::from(peer.0), frame));
+        }
+    }
+
+    /// What is withheld is not resent either.
+    fn without_withheld(&self, id: usize, frame: Frame) -> Frame {
+        let Frame::Relay(mut messages) = frame else {
+            return frame;
+        };
+        let Some(replica) = self.nodes[id].replica.as_ref() else {
+            return Frame::Relay(messages);
+        };
+        let origin = replica.origin_digest();
+        messages.retain(|signed| {
+            let opened = open_one(&origin, signed, self.nodes[id].authority.as_ref()).unwrap();
+            !self.withheld.contains(&(id, opened.body().kind()))
+        });
+        Frame::Relay(messages)
+    }
+
+    /// Delivers, loses or repeats one frame, out of order, or runs one app.
+    pub fn step(&mut self, random: &mut impl FnMut(usize) -> usize) {
+        if self.wire.is_empty() || random(8) == 0 {
+            self.run_apps();
+            return;
+        }
+        let place = random(self.wire.len().min(12));
+        let Some((from, to, frame)) = self.wire.remove(place) else {
+            return;
+        };
+        match random(16) {
+            0 => {}
+            1 => {
+                self.wire.push_back((from, to, frame.clone()));
+                self.deliver(from, to, frame);
+            }
+            _ => self.deliver(from, to, frame),
+        }
+    }
+
+    /// Lets a little time pass without delivering anything.
+    pub fn tick(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+        for id in 0..self.nodes.len() {
+            let due = self.nodes[id].replica.as_ref().map(Replica::next_deadline);
+            if due.is_some_and(|due| due <= self.now) {
+                self.handle(id, Event::Tick);
+            }
+        }
+    }
+
+    /// Delivers everything and runs the apps until nothing moves. Time stands still.
+    pub fn stabilize(&mut self) {
+        for _ in 0..200_000 {
+            if let Some((from, to, frame)) = self.wire.pop_front() {
+                self.deliver(from, to, frame);
+            } else if !self.run_apps() {
+                return;
+            }
+        }
+        panic!("the group never came to rest");
+    }
+
+    fn deliver(&mut self, from: usize, to: usize, frame: Frame) {
+        if self.cut.contains(&(from, to)) || self.nodes[from].replica.is_none() {
+            return;
+        }
+        // Through bytes, as over a real link.
+        let frame = Frame::decode(&frame.encode()).expect("a frame decodes");
+        if let Frame::Fetch(Fetch::Entries(first)) = frame {
+            let entries = self.nodes[to].entries(first);
+            if !entries.is_empty() {
+                self.wire
+                    .push_back((to, from, Frame::Supply(Supply::Entries(entries))));
+            }
+            return;
+        }
+        self.handle(
+            to,
+            Event::Received {
+                from: replica_id(from),
+                frame,
+            },
+        );
+    }
+
+    fn run_apps(&mut self) -> bool {
+        let mut moved = false;
+        for id in 0..self.nodes.len() {
+            let node = &mut self.nodes[id];
+            if node.paused_app || node.replica.is_none() {
+                continue;
+            }
+            if let Some(execution) = node.executions.pop_front() {
+                let outcomes = node.run(&execution, &self.membership);
+                let sequence = execution.sequence;
+                self.handle(id, Event::Executed { sequence, outcomes });
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    /// Moves time in steps, delivering all that each brings about.
+    pub fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now = end.min(self.now + Duration::from_millis(50));
+            for id in 0..self.nodes.len() {
+                let due = self.nodes[id].replica.as_ref().map(Replica::next_deadline);
+                if due.is_some_and(|due| due <= self.now) {
+                    self.handle(id, Event::Tick);
+                }
+            }
+            self.stabilize();
+        }
+    }
+
+    pub fn isolate(&mut self, id: usize) {
+        for peer in (0..self.nodes.len()).filter(|peer| *peer != id) {
+            self.cut.insert((id, peer));
+            self.cut.insert((peer, id));
+        }
+    }
+
+    pub fn heal(&mut self) {
+        self.cut.clear();
+        self.withheld.clear();
+    }
+
+    /// How often the app of a member was called.
+    pub fn calls(&self, id: usize) -> u64 {
+        self.nodes[id].app
+    }
+}
+
+impl Node {
+    fn new(id: usize, membership: &Membership) -> Self {
+        let [vote, cosigner, _] = secrets(id);
+        Self {
+            replica: None,
+            log: MemoryLog::default(),
+            authority: Arc::new(Keys::new(membership.clone(), vote, cosigner)),
+            ledger: Vec::new(),
+            certificates: BTreeMap::new(),
+            durable: 0,
+            executions: VecDeque::new(),
+            app: 0,
+            lying_app: false,
+            paused_app: false,
+        }
+    }
+
+    fn compact(&mut self) {
+        self.durable = self.ledger.len();
+        let base = self
+            .replica
+            .as_ref()
+            .map(Replica::journal_base)
+            .unwrap_or_default();
+        self.log.synced = base.iter().map(|record| record.encode().to_vec()).collect();
+    }
+
+    fn recovered(&mut self) -> Recovered {
+        let decode = |bytes: &Vec<u8>| Record::decode(bytes).expect("a record decodes");
+        let records: Vec<Record> = self.log.synced.iter().map(decode).collect();
+        let mut ledger = LedgerState::default();
+        let mut frontier = Frontier::new();
+        for settlement in &self.ledger {
+            for leaf in settlement
+                .answers
+                .iter()
+                .map(|settled| settled.answer.leaf_hash())
+            {
+                frontier.append(leaf);
+            }
+            frontier.append(leaf_hash(&settlement.batch_leaf));
+            ledger.sequence = settlement.sequence;
+            (ledger.time, ledger.ordinal) = (settlement.time, settlement.ordinal);
+            ledger.keys.extend(remembered(settlement));
+        }
+        ledger.certified = ledger.sequence;
+        ledger.frontier = frontier;
+        let stable = records.iter().rev().find_map(|record| match record {
+            Record::Stable(stable) => Some((**stable).clone()),
+            _ => None,
+        });
+        ledger.stable = stable.filter(|it| it.certificate.sequence <= ledger.sequence);
+        Recovered { ledger, records }
+    }
+
+    fn entries(&self, first: Sequence) -> Vec<Entry> {
+        let above = self
+            .ledger
+            .iter()
+            .filter(|settlement| settlement.sequence >= first);
+        above
+            .take(8)
+            .filter_map(|settlement| self.entry(settlement))
+            .collect()
+    }
+
+    fn entry(&self, settlement: &Settlement) -> Option<Entry> {
+        let (_, certificate) = self.certificates.range(settlement.sequence..).next()?;
+        let commit = CommitCertificate::decode(&settlement.commit_certificate)?;
+        Some(Entry {
+            batch: settlement.batch.clone(),
+            requests: settlement.requests.clone(),
+            commit,
+            answers: settlement.answers.clone(),
+            certificate: certificate.clone(),
+        })
+    }
+
+    /// The app: counts its calls and answers with the count.
+    fn run(&mut self, execution: &Execution, membership: &Membership) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for item in &execution.items {
+            let body = match item.verdict {
+                Verdict::Reused => "reused".to_owned(),
+                Verdict::Call { ordinal } if ordinal <= self.app => "again".to_owned(),
+                Verdict::Call { ordinal } => {
+                    assert_eq!(
+                        ordinal,
+                        self.app + 1,
+                        "the app is called in order, once each"
+                    );
+                    self.app = ordinal;
+                    format!("{}{ordinal}", if self.lying_app { "lie " } else { "" })
+                }
+            };
+            let reused = item.verdict == Verdict::Reused;
+            outcomes.push(Outcome::Answer(answer(
+                execution, item.index, reused, body, membership,
+            )));
+        }
+        outcomes
+    }
+}
+
+fn answer(
+    execution: &Execution,
+    index: u32,
+    reused: bool,
+    body: String,
+    membership: &Membership,
+) -> Answer {
+    let item = &execution.items[usize::try_from(index).unwrap()];
+    let names = RequestFields::new([]).unwrap();
+    let block = FieldBlock::build(names, [("content-type", &b"text/plain"[..])]).unwrap();
+    let leaf = ResponseLeaf {
+        origin: membership.origin().clone(),
+        sequence: execution.sequence.0,
+        index,
+        time_ms: execution.time.0,
+        kind: if reused {
+            LeafKind::Reused
+        } else {
+            LeafKind::App
+        },
+        key: item.request.key_hash().unwrap(),
+        request: Digest::of(&item.request.encode()),
+        status: if reused { 422 } else { 200 },
+        fields: block.digest(),
+        content_length: body.len() as u64,
+        content: Digest::of(body.as_bytes()),
+        state: None,
+    };
+    Answer {
+        leaf: Bytes::from(leaf.to_text()),
+        request_fields: vec![],
+        fields: Bytes::from(block.to_text()),
+        content: Bytes::from(body),
+    }
+}
+
+fn remembered(settlement: &Settlement) -> Vec<RememberedKey> {
+    let calls = settlement.answers.iter().zip(0..);
+    calls
+        .filter(|(settled, _)| settled.verdict != Verdict::Reused)
+        .map(|(settled, index)| RememberedKey {
+            key_hash: settled.key_hash,
+            request_id: settled.request_id,
+            sequence: settlement.sequence,
+            index,
+            expires: settled.expires,
+        })
+        .collect()
+}
+
+fn secrets(id: usize) -> [SecretKey; 3] {
+    let seed = |kind: u8| SecretKey::from_seed(&[u8::try_from(id).unwrap() * 3 + kind + 1; 32]);
+    [seed(0), seed(1), seed(2)]
+}
+
+fn membership(members: usize, faults: usize) -> Membership {
+    let member = |id: usize| {
+        let [vote, cosigner, link] = secrets(id).map(|key| key.public_key());
+        Member {
+            id: replica_id(id),
+            vote,
+            cosigner,
+            link,
+        }
+    };
+    let service = ServiceName::new("counter", "default", "cluster.local").unwrap();
+    let quorum = (members + faults + 2) / 2;
+    let small = |number: usize| u8::try_from(number).unwrap();
+    let members = (0..members).map(member).collect();
+    Membership::new(service, 0, small(faults), small(quorum), members).unwrap()
+}
+
+pub fn replica_id(id: usize) -> ReplicaId {
+    ReplicaId(u8::try_from(id).unwrap())
+}
