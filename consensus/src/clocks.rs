@@ -64,7 +64,7 @@ impl Replica {
         let Some(moment) = self.now.monotonic.checked_sub(self.request_timeout() / 2) else {
             return;
         };
-        let late = self.pool.to_relay(moment, FETCH_NAMES);
+        let late = self.pool.take_late(moment, FETCH_NAMES);
         if !late.is_empty() && primary != self.config.replica {
             let bodies = late.into_iter().map(|request| request.bytes).collect();
             effects

@@ -139,6 +139,10 @@ impl Effects {
 
 /// Something that people who watch the service want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "notices are few and live for one tick"
+)]
 pub enum Notice {
     /// A message was not accepted.
     Rejected {

@@ -139,7 +139,7 @@ impl Pool {
     }
 
     /// Requests whose clocks started before `moment` and that were not relayed yet; marks them.
-    pub(crate) fn to_relay(&mut self, moment: Duration, most: usize) -> Vec<KnownRequest> {
+    pub(crate) fn take_late(&mut self, moment: Duration, most: usize) -> Vec<KnownRequest> {
         let late = self.requests.values_mut();
         late.filter(|pooled| !pooled.proposed && !pooled.relayed && pooled.since <= moment)
             .take(most)

@@ -315,7 +315,10 @@ impl Replica {
             Message::Suspect(vote) => self.on_suspect(message.narrow(*vote), effects),
             Message::ViewChange(vote) => self.on_view_change(message.narrow(vote.clone()), effects),
             Message::NewView(vote) => self.on_new_view(message, vote, effects),
-            Message::Status(report) => self.on_status(sender, *report, effects),
+            Message::Status(report) => {
+                self.on_status(sender, *report, effects);
+                Ok(())
+            }
         };
         if let Err(rejection) = handled {
             reject(effects, sender, rejection, message.body().kind());

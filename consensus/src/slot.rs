@@ -66,7 +66,7 @@ impl Slot {
 pub(crate) struct Votes(BTreeMap<ReplicaId, Verified<Vote>>);
 
 /// What adding a vote came to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Added {
     /// It counts.
     New,

@@ -9,7 +9,6 @@ use crate::effect::Effects;
 use crate::frame::{Frame, Supply};
 use crate::limits::{RELAYED_MESSAGES, RESENT_SEQUENCES, STATUS_INTERVAL};
 use crate::message::{Message, StatusReport};
-use crate::rejection::Rejection;
 use crate::replica::Replica;
 use crate::signed::SignedMessage;
 use crate::slot::Slot;
@@ -51,9 +50,9 @@ impl Replica {
         sender: ReplicaId,
         report: StatusReport,
         effects: &mut Effects,
-    ) -> Result<(), Rejection> {
+    ) {
         if sender == self.config.replica {
-            return Ok(());
+            return;
         }
         let stalled = self.peers.insert(sender, report) == Some(report)
             || self.stalled.remove(&sender).unwrap_or(false);
@@ -61,7 +60,6 @@ impl Replica {
             self.resend_view(sender, &report, effects);
             self.resend_votes(sender, &report, effects);
         }
-        Ok(())
     }
 
     /// What moves the peer to this replica's view, or to the next.

@@ -2,8 +2,14 @@
 //!
 //! A line is a command; what follows `----` up to an empty line is what it must print.
 //! `BYZANTINE_REWRITE=1 cargo test -p byzantine-consensus` records the output anew.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(missing_docs, unreachable_pub, reason = "shared by the test binaries")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "shared by the test binaries"
+)]
 mod group;
 
 use std::fmt::Write as _;

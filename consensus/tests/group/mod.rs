@@ -108,8 +108,8 @@ impl Group {
             view_change_timeout: Duration::from_secs(4),
             checkpoint_interval: self.interval,
             clock_bound: Duration::from_secs(1),
-            client_key_retention: Duration::from_secs(86_400),
-            gateway_key_retention: Duration::from_secs(600),
+            client_key_retention: Duration::from_hours(24),
+            gateway_key_retention: Duration::from_mins(10),
         };
         let mut effects = Effects::default();
         let (time, node) = (self.time(), &mut self.nodes[id]);
@@ -268,6 +268,7 @@ impl Group {
         panic!("the group never came to rest");
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "a frame is delivered once")]
     fn deliver(&mut self, from: usize, to: usize, frame: Frame) {
         if self.cut.contains(&(from, to)) || self.nodes[from].replica.is_none() {
             return;
