@@ -126,6 +126,9 @@ pub enum SidecarError {
     /// The driver's thread ended without having been asked to: a defect of this program.
     #[error("the driver stopped unexpectedly; keep the log and the data directory and report it")]
     DriverLost,
+    /// The executor ended without having been asked to: a defect of this program.
+    #[error("the executor stopped unexpectedly; keep the log and report it")]
+    ExecutorLost,
     /// The metrics could not be set up: a defect of this program.
     #[error("a metric could not be registered: {source}; this is a defect, report it")]
     Metrics {

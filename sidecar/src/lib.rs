@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod interposer;
 pub mod keystore;
 pub mod ledger;
+pub mod logging;
 pub mod peers;
 pub mod problem;
 pub mod respond;

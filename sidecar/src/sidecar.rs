@@ -1,1 +1,426 @@
-//! One whole sidecar.
+//! One whole sidecar, from its configuration to its graceful end.
+//!
+//! Order matters at both ends: nothing listens before disk and keys are known to be good, and
+//! the gateway ends first, the driver second, so that what was accepted is answered.
+
+use std::fs::{File, TryLockError};
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use byzantine_consensus::Keys;
+use byzantine_proof::{Membership, ReplicaId, RequestFields};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::admin::{Admin, Reporter};
+use crate::canonical::RequestRules;
+use crate::config::{Config, ConfigError};
+use crate::driver::{self, CallHistory, DriverParts, JournalLog, Snapshot};
+use crate::error::SidecarError;
+use crate::executor::{Executor, ExecutorParts};
+use crate::gateway::{Gateway, GatewayParts};
+use crate::interposer::Interposer;
+use crate::keystore::Keystore;
+use crate::ledger::Ledger;
+use crate::peers::{Neighbourhood, Peers};
+use crate::respond::Responder;
+use crate::shutdown::Signals;
+use crate::submission::{AppHealth, Driver, ExecutorPort, OutcomeSender};
+use crate::telemetry::Telemetry;
+
+/// How long an answer belongs to a key that a gateway made.
+const GATEWAY_KEY_RETENTION: Duration = Duration::from_secs(10 * 60);
+
+/// How long the gateway may take to answer what it has accepted.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Batches and outcomes between driver and executor; the driver keeps what does not fit.
+const EXECUTION_QUEUE: usize = 64;
+
+/// Runs a sidecar until SIGINT or SIGTERM, or until it cannot go on.
+///
+/// # Errors
+/// Any [`SidecarError`].
+pub async fn run(config: Config, interposer: Box<dyn Interposer>) -> Result<(), SidecarError> {
+    let signals = Signals::new()?;
+    run_until(config, interposer, signals.first()).await
+}
+
+/// Runs a sidecar until `stop` resolves, or until it cannot go on.
+///
+/// # Errors
+/// Any [`SidecarError`].
+pub async fn run_until(
+    config: Config,
+    interposer: Box<dyn Interposer>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), SidecarError> {
+    let foundation = Foundation::lay(config)?;
+    let listeners = Listeners::bind(&foundation.config).await?;
+    let running = foundation.start(listeners, Arc::from(interposer))?;
+    running.until(stop).await
+}
+
+/// What must be good before anything listens.
+struct Foundation {
+    config: Config,
+    membership: Arc<Membership>,
+    replica: ReplicaId,
+    keys: Keystore,
+    covered: RequestFields,
+    /// Held until the process ends.
+    lock: File,
+}
+
+/// The three ports.
+struct Listeners {
+    http: TcpListener,
+    peer: TcpListener,
+    admin: TcpListener,
+}
+
+/// A sidecar at work.
+struct Running {
+    gateway: Gateway,
+    http: TcpListener,
+    stop_driver: mpsc::Sender<()>,
+    driver: oneshot::Receiver<Result<(), SidecarError>>,
+    executor: tokio::task::JoinHandle<()>,
+    admin: tokio::task::JoinHandle<()>,
+    _lock: File,
+}
+
+impl Foundation {
+    fn lay(config: Config) -> Result<Self, SidecarError> {
+        config.check()?;
+        let membership = load_membership(&config.membership)?;
+        let replica = ReplicaId(config.replica);
+        let members = membership.n();
+        if config.peers.len() != members {
+            let found = config.peers.len();
+            return Err(SidecarError::PeerAddresses { found, members });
+        }
+        let keys = Keystore::load(&config.keys)?;
+        check_keys(&config, &membership, &keys)?;
+        let covered = covered_fields(&config)?;
+        let lock = lock_directory(&config.data)?;
+        Ok(Self {
+            membership: Arc::new(membership),
+            replica,
+            keys,
+            covered,
+            lock,
+            config,
+        })
+    }
+
+    fn start(
+        self,
+        listeners: Listeners,
+        interposer: Arc<dyn Interposer>,
+    ) -> Result<Running, SidecarError> {
+        let telemetry = Arc::new(Telemetry::new(&self.membership)?);
+        let ledger = self.config.data.join("ledger.redb");
+        let ledger = Ledger::open(&ledger, Arc::clone(&self.membership), self.replica)?;
+        let ledger = Arc::new(ledger);
+        let history = Arc::new(CallHistory::new(Arc::clone(&ledger)));
+        let (driver, submissions, announce) = Driver::channel(
+            Arc::clone(&self.membership),
+            Arc::clone(&ledger),
+            self.patience(),
+        );
+        let (executions, to_run) = mpsc::channel(EXECUTION_QUEUE);
+        let (outcomes, from_executor) = OutcomeSender::channel(EXECUTION_QUEUE);
+        let (diverged, heard_diverged) = watch::channel(None);
+        let (snapshot, seen_snapshot) = watch::channel(Snapshot::default());
+        let (health, seen_health) = watch::channel(AppHealth::default());
+        let (stop_driver, stop) = mpsc::channel(1);
+        let (peers, peer_events) = self.peers(listeners.peer)?;
+        let journal_directory = self.config.data.join("journal");
+        let fsync = telemetry.metrics().journal_fsync();
+        let (journal, records) = JournalLog::open(&journal_directory, fsync)?;
+        let thread = driver::spawn(DriverParts {
+            config: self.core(),
+            authority: Arc::new(self.authority()),
+            journal,
+            journal_directory,
+            records,
+            ledger: Arc::clone(&ledger),
+            history: Arc::clone(&history),
+            peers,
+            peer_events,
+            submissions,
+            announce,
+            executions,
+            outcomes: from_executor,
+            diverged,
+            snapshot,
+            interposer: Arc::clone(&interposer),
+            telemetry: Arc::clone(&telemetry),
+            stop,
+        })?;
+        let port = ExecutorPort {
+            executions: to_run,
+            outcomes,
+            diverged: heard_diverged,
+        };
+        let executor = self.executor(port, history, health, &interposer, &telemetry);
+        let admin = Admin {
+            reporter: self.reporter(ledger, seen_health),
+            telemetry: Arc::clone(&telemetry),
+            snapshot: seen_snapshot,
+        };
+        Ok(Running {
+            gateway: self.gateway(driver, interposer, telemetry),
+            http: listeners.http,
+            stop_driver,
+            driver: ended(thread)?,
+            executor: tokio::spawn(executor.run()),
+            admin: tokio::spawn(admin.serve(listeners.admin)),
+            _lock: self.lock,
+        })
+    }
+
+    /// How long a client may have to wait: its app's time, and a few changes of the primary.
+    fn patience(&self) -> Duration {
+        let consensus = &self.config.consensus;
+        self.config.app.timeout + (consensus.request_timeout + consensus.view_change_timeout) * 4
+    }
+
+    fn core(&self) -> byzantine_consensus::Config {
+        let consensus = &self.config.consensus;
+        byzantine_consensus::Config {
+            replica: self.replica,
+            membership: Membership::clone(&self.membership),
+            request_timeout: consensus.request_timeout,
+            view_change_timeout: consensus.view_change_timeout,
+            checkpoint_interval: consensus.checkpoint_interval,
+            clock_bound: consensus.clock_bound,
+            client_key_retention: self.config.http.key_retention,
+            gateway_key_retention: GATEWAY_KEY_RETENTION,
+        }
+    }
+
+    fn authority(&self) -> Keys {
+        let membership = Membership::clone(&self.membership);
+        Keys::new(
+            membership,
+            self.keys.vote.clone(),
+            self.keys.cosigner.clone(),
+        )
+    }
+
+    #[expect(clippy::type_complexity, reason = "passed on as it is")]
+    fn peers(
+        &self,
+        listener: TcpListener,
+    ) -> Result<
+        (
+            Peers,
+            Vec<(ReplicaId, mpsc::Receiver<crate::peers::PeerEvent>)>,
+        ),
+        SidecarError,
+    > {
+        let neighbourhood = Neighbourhood {
+            membership: Arc::clone(&self.membership),
+            replica: self.replica,
+            addresses: self.config.peers.clone(),
+        };
+        Peers::start(neighbourhood, &self.keys.link, listener)
+    }
+
+    fn rules(&self) -> RequestRules {
+        let http = &self.config.http;
+        let dropped = http.drop_request_headers.iter().map(String::as_str);
+        RequestRules::new(dropped, self.covered.clone(), http.max_body_bytes)
+    }
+
+    fn executor(
+        &self,
+        port: ExecutorPort,
+        history: Arc<CallHistory>,
+        health: watch::Sender<AppHealth>,
+        interposer: &Arc<dyn Interposer>,
+        telemetry: &Arc<Telemetry>,
+    ) -> Executor {
+        let service = self.membership.service();
+        let http = &self.config.http;
+        let dropped = http.drop_response_headers.iter().map(String::as_str);
+        let responder = Responder::new(self.membership.origin().clone(), self.rules(), dropped);
+        let telemetry = Arc::clone(telemetry);
+        Executor::new(ExecutorParts {
+            port,
+            history,
+            responder,
+            app: self.config.app.clone(),
+            host: format!("{}.{}", service.name(), service.namespace()),
+            max_body_bytes: http.max_body_bytes,
+            life_record: self.config.data.join("app-life"),
+            health,
+            interposer: Arc::clone(interposer),
+            observer: Box::new(move |took| telemetry.metrics().app_roundtrip(took)),
+        })
+    }
+
+    fn gateway(
+        &self,
+        driver: Driver,
+        interposer: Arc<dyn Interposer>,
+        telemetry: Arc<Telemetry>,
+    ) -> Gateway {
+        Gateway::new(GatewayParts {
+            driver,
+            rules: self.rules(),
+            transport: self.config.proofs.transport,
+            cors_allow_origins: self.config.http.cors_allow_origins.clone(),
+            interposer,
+            observer: Box::new(move |code, took| telemetry.metrics().http_request(code, took)),
+        })
+    }
+
+    fn reporter(&self, ledger: Arc<Ledger>, health: watch::Receiver<AppHealth>) -> Reporter {
+        Reporter {
+            membership: Arc::clone(&self.membership),
+            replica: self.replica,
+            ledger,
+            health,
+            state: self.config.app.state.kind,
+            checkpoint_interval: self.config.consensus.checkpoint_interval,
+        }
+    }
+}
+
+impl Running {
+    /// Serves until `stop` resolves; then the gateway finishes, then the driver.
+    async fn until(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), SidecarError> {
+        let gateway = self.gateway.serve(self.http, stop, DRAIN);
+        tokio::pin!(gateway);
+        let (mut driver, mut executor) = (self.driver, self.executor);
+        let lost = Err(SidecarError::DriverLost);
+        let ended = tokio::select! {
+            () = &mut gateway => {
+                drop(self.stop_driver);
+                (&mut driver).await.unwrap_or(lost)
+            }
+            failed = &mut driver => failed.unwrap_or(Ok(())).and(lost),
+            _ = &mut executor => Err(SidecarError::ExecutorLost),
+        };
+        executor.abort();
+        self.admin.abort();
+        ended
+    }
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, SidecarError> {
+        let listen = &config.listen;
+        Ok(Self {
+            http: bind(listen.http, "clients").await?,
+            peer: bind(listen.peer, "peers").await?,
+            admin: bind(listen.admin, "administration").await?,
+        })
+    }
+}
+
+async fn bind(
+    address: std::net::SocketAddr,
+    purpose: &'static str,
+) -> Result<TcpListener, SidecarError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| SidecarError::Listen {
+        address,
+        purpose,
+        source,
+    })
+}
+
+/// Resolves when the driver's thread has ended.
+fn ended(
+    thread: std::thread::JoinHandle<Result<(), SidecarError>>,
+) -> Result<oneshot::Receiver<Result<(), SidecarError>>, SidecarError> {
+    let (tell, ended) = oneshot::channel();
+    let join = move || {
+        let result = thread.join().unwrap_or(Err(SidecarError::DriverLost));
+        // Nobody waits any more when the sidecar itself was dropped.
+        let _ = tell.send(result);
+    };
+    let builder = std::thread::Builder::new().name("driver-watch".to_owned());
+    builder
+        .spawn(join)
+        .map_err(|source| SidecarError::Thread { source })?;
+    Ok(ended)
+}
+
+fn load_membership(path: &Path) -> Result<Membership, SidecarError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| SidecarError::MembershipUnreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    Membership::parse(&text).map_err(|source| SidecarError::Membership {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn check_keys(
+    config: &Config,
+    membership: &Membership,
+    keys: &Keystore,
+) -> Result<(), SidecarError> {
+    let replica = ReplicaId(config.replica);
+    let Some(pinned) = membership.member(replica) else {
+        let members = membership.n();
+        return Err(SidecarError::NotAMember {
+            replica: config.replica,
+            members,
+        });
+    };
+    let own = keys.member(replica);
+    let pairs = [
+        ("vote", own.vote, pinned.vote),
+        ("cosigner", own.cosigner, pinned.cosigner),
+        ("link", own.link, pinned.link),
+    ];
+    let foreign = pairs.iter().find(|(_, own, pinned)| own != pinned);
+    foreign.map_or(Ok(()), |(key, _, _)| {
+        Err(SidecarError::ForeignKey {
+            key,
+            directory: config.keys.clone(),
+            replica: config.replica,
+        })
+    })
+}
+
+fn covered_fields(config: &Config) -> Result<RequestFields, SidecarError> {
+    let names = &config.http.covered_request_headers;
+    let fields = RequestFields::new(names.iter().map(String::as_str));
+    let refused = |_| ConfigError::Field {
+        field: "http.coveredRequestHeaders",
+        found: names.join(", "),
+        rule: "a few header names, without those that are always covered",
+    };
+    Ok(fields.map_err(refused)?)
+}
+
+fn lock_directory(path: &Path) -> Result<File, SidecarError> {
+    let failed = |source| SidecarError::DataDirectory {
+        path: path.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(path).map_err(failed)?;
+    let lock = File::create(path.join("LOCK")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            let path = path.to_owned();
+            Err(SidecarError::DataDirectoryInUse { path })
+        }
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

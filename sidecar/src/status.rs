@@ -31,7 +31,8 @@ pub struct Status {
     pub fault_tolerance: usize,
     /// Whether clients should be sent here.
     pub ready: bool,
-    /// Why not, if not: cause and next step each.
+    /// Everything that is not as it should be, with the next step; a missing quorum is told here
+    /// and makes nobody unready.
     pub reasons: Vec<String>,
     /// The last sequence that the app executed.
     pub executed_sequence: u64,

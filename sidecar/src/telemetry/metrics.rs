@@ -40,7 +40,7 @@ pub struct Metrics {
     pub(crate) divergences: IntCounterVec,
     pub(crate) equivocations: IntCounterVec,
     pub(crate) rejections: IntCounterVec,
-    pub(crate) journal_fsync: Histogram,
+    journal_fsync: Histogram,
     http_requests: HistogramVec,
     app_roundtrip: Histogram,
     pub(crate) batch_size: Histogram,
@@ -143,6 +143,11 @@ impl Metrics {
     /// The app answered, or did not in time.
     pub fn app_roundtrip(&self, duration: Duration) {
         self.app_roundtrip.observe(duration.as_secs_f64());
+    }
+
+    /// Where the journal's syncs are timed.
+    pub(crate) fn journal_fsync(&self) -> Histogram {
+        self.journal_fsync.clone()
     }
 
     pub(crate) fn count_for(counter: &IntCounterVec, replica: ReplicaId) {
