@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::effect::Effects;
 use crate::frame::{Frame, Supply};
-use crate::limits::{FETCH_NAMES, TIMEOUT_DOUBLINGS};
+use crate::limits::{FETCH_NAMES, PATIENCE, TIMEOUT_DOUBLINGS};
 use crate::message::Subject;
 use crate::replica::Replica;
 use crate::types::Sequence;
@@ -15,15 +15,14 @@ impl Replica {
         if self.changing {
             return [self.new_view_deadline, None, None];
         }
-        let timeout = self.request_timeout();
         let request = self.pool.oldest().map(|(since, _)| since);
         let proposed = self.oldest_proposal().map(|(since, _)| since);
         let armed = self.suspected < Some(self.view);
-        let relay = request.map(|since| since + timeout / 2);
+        let relay = request.map(|since| since + self.request_timeout() / 2);
         [
             relay.filter(|relay| *relay > self.now.monotonic),
-            request.map(|since| since + timeout).filter(|_| armed),
-            proposed.map(|since| since + timeout).filter(|_| armed),
+            request.map(|since| self.deadline(since)).filter(|_| armed),
+            proposed.map(|since| self.deadline(since)).filter(|_| armed),
         ]
     }
 
@@ -44,14 +43,13 @@ impl Replica {
             return;
         }
         self.relay_late_requests(effects);
-        let timeout = self.request_timeout();
         if let Some((since, id)) = self.pool.oldest()
-            && now >= since + timeout
+            && now >= self.deadline(since)
         {
             self.suspect(Subject::Request(id), effects);
         }
         if let Some((since, sequence)) = self.oldest_proposal()
-            && now >= since + timeout
+            && now >= self.deadline(since)
         {
             self.suspect(Subject::Sequence(sequence), effects);
         }
@@ -84,6 +82,14 @@ impl Replica {
         proposed
             .map(|(sequence, slot)| (slot.pre_prepared_at, *sequence))
             .min()
+    }
+
+    /// Progress on other requests gives the primary more time for one that waits, as in OSDI'99
+    /// §4.4; but not for ever, or it could starve a client by serving the others.
+    fn deadline(&self, since: Duration) -> Duration {
+        let timeout = self.request_timeout();
+        let patient = since.max(self.last_progress) + timeout;
+        patient.min(since + timeout * PATIENCE)
     }
 
     fn request_timeout(&self) -> Duration {

@@ -29,6 +29,7 @@ impl Replica {
             let slot = self.slots.entry(sequence).or_default();
             slot.run = Some(run);
             (self.dispatched, self.doublings) = (sequence, 0);
+            self.last_progress = self.now.monotonic;
             if idle {
                 self.note_executed(sequence, Vec::new());
             } else if self.certified < sequence {

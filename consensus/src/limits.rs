@@ -53,3 +53,6 @@ pub const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sequences for which votes are repeated to a peer for one STATUS.
 pub const RESENT_SEQUENCES: usize = 32;
+
+/// After how many request timeouts a request that others overtook makes its primary suspect.
+pub const PATIENCE: u32 = 8;

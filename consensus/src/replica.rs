@@ -50,6 +50,8 @@ pub struct Replica {
     pub(crate) new_view_deadline: Option<Duration>,
     /// How often the timeouts were doubled since the last progress.
     pub(crate) doublings: u32,
+    /// When a batch was last handed to the executor.
+    pub(crate) last_progress: Duration,
 
     pub(crate) pool: Pool,
     pub(crate) slots: BTreeMap<Sequence, Slot>,
@@ -214,6 +216,7 @@ impl Replica {
             suspected: None,
             new_view_deadline: None,
             doublings: 0,
+            last_progress: now.monotonic,
             pool: Pool::default(),
             slots: BTreeMap::new(),
             batches: BTreeMap::new(),
