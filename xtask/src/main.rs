@@ -1,3 +1,56 @@
-//! The project's own chores: demo, test, tidy, ci.
+//! The project's own chores: `cargo xtask {demo,test,tidy,ci}`.
+//!
+//! Each chore is one module that returns an [`XtaskError`] stating what failed and what to do
+//! next. `ci` is the other three and the compiler's own checks, in one list.
 
-fn main() {}
+mod ci;
+mod command;
+mod demo;
+mod error;
+mod suite;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::XtaskError;
+
+/// The project's own chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run the wallet on four replicas, kill one, and check every proof
+    Demo(demo::DemoArguments),
+    /// Run every test of the workspace
+    Test(suite::TestArguments),
+    /// Check the rules that neither the compiler nor clippy knows
+    Tidy,
+    /// Everything that must pass before a change lands
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: &Chore) -> Result<(), XtaskError> {
+    match chore {
+        Chore::Demo(arguments) => demo::run(arguments),
+        Chore::Test(arguments) => suite::run(arguments).map(drop),
+        Chore::Tidy => tidy::run(),
+        Chore::Ci => ci::run(),
+    }
+}

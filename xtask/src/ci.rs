@@ -1,0 +1,194 @@
+//! `cargo xtask ci`: everything that must pass before a change lands.
+//!
+//! Every step runs even if an earlier one failed, so that one run shows all there is to mend.
+
+use std::time::{Duration, Instant};
+
+use crate::command::{self, cargo};
+use crate::error::XtaskError;
+use crate::{demo, suite, tidy};
+
+/// The version of cargo-deny that reads `deny.toml`.
+const DENY_VERSION: &str = "0.20.2";
+
+/// What one step came to.
+enum Outcome {
+    Passed(String),
+    /// It could not run here; the reader is told, loudly.
+    Impossible(String),
+    Failed(String),
+}
+
+type Step = (&'static str, fn() -> Result<Outcome, XtaskError>);
+
+const STEPS: [Step; 7] = [
+    ("format", format),
+    ("tidy", tidied),
+    ("clippy", clippy),
+    ("licences, bans and sources", deny),
+    ("advisories", advisories),
+    ("tests", tests),
+    ("demo", demonstration),
+];
+
+/// Runs all steps and prints how long each took.
+///
+/// # Errors
+/// [`XtaskError::StepsFailed`] naming every step that failed.
+pub(crate) fn run() -> Result<(), XtaskError> {
+    let beginning = Instant::now();
+    let results: Vec<_> = STEPS.iter().map(|step| timed(*step)).collect();
+    println!("\n== summary");
+    for (name, duration, outcome) in &results {
+        println!("{}", summary_line(name, *duration, outcome));
+    }
+    println!("   {:>8}  all", seconds(beginning.elapsed()));
+    verdict(&results)
+}
+
+fn timed((name, step): Step) -> (&'static str, Duration, Outcome) {
+    println!("\n== {name}");
+    let beginning = Instant::now();
+    let outcome = step().unwrap_or_else(|error| Outcome::Failed(error.to_string()));
+    let duration = beginning.elapsed();
+    println!("{}", summary_line(name, duration, &outcome));
+    (name, duration, outcome)
+}
+
+fn verdict(results: &[(&'static str, Duration, Outcome)]) -> Result<(), XtaskError> {
+    let failed = results
+        .iter()
+        .filter(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_)));
+    let names: Vec<_> = failed.map(|(name, ..)| *name).collect();
+    if names.is_empty() {
+        println!("ci: passed");
+        return Ok(());
+    }
+    Err(XtaskError::StepsFailed(names.join(", ")))
+}
+
+fn summary_line(name: &str, duration: Duration, outcome: &Outcome) -> String {
+    let took = seconds(duration);
+    match outcome {
+        Outcome::Passed(note) if note.is_empty() => format!("ok {took:>8}  {name}"),
+        Outcome::Passed(note) => format!("ok {took:>8}  {name}: {note}"),
+        Outcome::Impossible(why) => format!("!! {took:>8}  {name}: NOT CHECKED: {why}"),
+        Outcome::Failed(why) => format!("XX {took:>8}  {name}: FAILED: {why}"),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// Runs a cargo command after printing it.
+fn cargo_step(arguments: &[&str]) -> Result<Outcome, XtaskError> {
+    let mut command = cargo(arguments);
+    println!("$ {}", command::line(&command));
+    command::run(&mut command).map(|()| Outcome::Passed(String::new()))
+}
+
+fn format() -> Result<Outcome, XtaskError> {
+    cargo_step(&["fmt", "--all", "--check"])
+}
+
+fn tidied() -> Result<Outcome, XtaskError> {
+    println!("$ cargo xtask tidy");
+    tidy::run().map(|()| Outcome::Passed(String::new()))
+}
+
+fn clippy() -> Result<Outcome, XtaskError> {
+    cargo_step(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+fn deny() -> Result<Outcome, XtaskError> {
+    install_deny()?;
+    cargo_step(&["deny", "--locked", "check", "licenses", "bans", "sources"])
+}
+
+/// Advisories need a database from the network, which not every machine can fetch.
+fn advisories() -> Result<Outcome, XtaskError> {
+    install_deny()?;
+    let mut fetch = cargo(&["deny", "--locked", "fetch", "db"]);
+    fetch.env("GIT_TERMINAL_PROMPT", "0");
+    println!("$ {}", command::line(&fetch));
+    let fetched = command::output(&mut fetch)?;
+    if !fetched.status.success() {
+        let said = String::from_utf8_lossy(&fetched.stderr).into_owned();
+        let last = said
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("")
+            .trim();
+        let why = format!("the advisory database cannot be fetched here ({last})");
+        return Ok(Outcome::Impossible(why));
+    }
+    cargo_step(&["deny", "--locked", "check", "--disable-fetch", "advisories"])
+}
+
+fn install_deny() -> Result<(), XtaskError> {
+    if command::output(&mut cargo(&["deny", "--version"]))?
+        .status
+        .success()
+    {
+        return Ok(());
+    }
+    println!("cargo-deny is missing; building it takes a few minutes, once");
+    let arguments = [
+        "install",
+        "cargo-deny",
+        "--locked",
+        "--version",
+        DENY_VERSION,
+    ];
+    command::run(&mut cargo(&arguments))
+}
+
+fn tests() -> Result<Outcome, XtaskError> {
+    println!("$ cargo xtask test");
+    let totals = suite::run(&suite::TestArguments::default())?;
+    Ok(Outcome::Passed(totals.to_string()))
+}
+
+fn demonstration() -> Result<Outcome, XtaskError> {
+    println!("$ cargo xtask demo");
+    demo::run(&demo::DemoArguments::default()).map(|()| Outcome::Passed(String::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failed_step_is_named_at_the_end() {
+        let results = [
+            ("one", Duration::ZERO, Outcome::Failed("a".into())),
+            ("two", Duration::ZERO, Outcome::Passed(String::new())),
+            ("three", Duration::ZERO, Outcome::Failed("b".into())),
+        ];
+        let error = verdict(&results).unwrap_err();
+        assert!(
+            error.to_string().starts_with("ci: failed: one, three"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_could_not_run_is_said_loudly_and_fails_nothing() {
+        let outcome = Outcome::Impossible("no network".into());
+        assert_eq!(
+            summary_line("advisories", Duration::from_millis(1500), &outcome),
+            "!!    1.5 s  advisories: NOT CHECKED: no network"
+        );
+        assert!(verdict(&[("advisories", Duration::ZERO, outcome)]).is_ok());
+    }
+}

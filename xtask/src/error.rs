@@ -1,0 +1,81 @@
+//! Why a chore failed. Every message ends with what to do next.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a chore failed.
+#[derive(Debug, Error)]
+pub(crate) enum XtaskError {
+    /// A program could not be started at all.
+    #[error("cannot start `{command}`: {source}\nIs it installed and in PATH?")]
+    CannotStart {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A program ran and failed.
+    #[error("`{command}` failed ({status})\nIts own output is above.")]
+    CommandFailed {
+        /// The command line.
+        command: String,
+        /// Its exit status.
+        status: std::process::ExitStatus,
+    },
+    /// A file could not be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `cargo metadata` gave no answer.
+    #[error("cargo metadata: {0}\nDoes `cargo check` work?")]
+    Metadata(#[from] cargo_metadata::Error),
+    /// A source file does not parse.
+    #[error("{path}:{line}: {message}\nMake it compile first: cargo check")]
+    Unparsable {
+        /// Which file.
+        path: String,
+        /// Where in it.
+        line: usize,
+        /// What the parser said.
+        message: String,
+    },
+    /// `tidy` found violations, already printed.
+    #[error("tidy: {0} violation(s), listed above with what to do about each")]
+    Untidy(usize),
+    /// Tests failed, already printed.
+    #[error("{failed} of {total} tests failed: {programs}\nTheir output is above.")]
+    TestsFailed {
+        /// How many tests failed.
+        failed: u64,
+        /// How many ran.
+        total: u64,
+        /// The test programs with failures.
+        programs: String,
+    },
+    /// Steps of `ci` failed, already printed.
+    #[error("ci: failed: {0}\nRepeat a step alone with the command printed above it.")]
+    StepsFailed(String),
+    /// The demonstration saw something it should not have seen.
+    #[error("demo: {what}\n{next}")]
+    Demo {
+        /// What was seen, against what was expected.
+        what: String,
+        /// What to do next.
+        next: String,
+    },
+}
+
+impl XtaskError {
+    /// Wraps an error of the file system with the file it is about.
+    pub(crate) fn file(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::File {
+            path: path.into(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `cargo xtask test`: every test of the workspace, one line a test program, totals at the end.
+
+mod transcript;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::Instant;
+
+use clap::Args;
+
+pub(crate) use transcript::Totals;
+use transcript::Transcript;
+
+use crate::command::{self, cargo};
+use crate::error::XtaskError;
+
+/// What to test.
+#[derive(Args, Default)]
+pub(crate) struct TestArguments {
+    /// Only tests whose name contains this
+    filter: Option<String>,
+    /// Only this crate
+    #[arg(short, long)]
+    package: Option<String>,
+}
+
+/// Builds the programs that tests start, runs every test, and prints the totals.
+///
+/// # Errors
+/// [`XtaskError::TestsFailed`] naming the test programs, or what kept them from running.
+pub(crate) fn run(arguments: &TestArguments) -> Result<Totals, XtaskError> {
+    let beginning = Instant::now();
+    println!("building the programs that tests start…");
+    command::run(&mut cargo(&["build", "--locked", "--workspace", "--bins"]))?;
+    let (transcript, succeeded) = run_cargo_test(arguments)?;
+    let totals = transcript.totals();
+    println!("{totals} in {:.0} s", beginning.elapsed().as_secs_f64());
+    if succeeded && totals.failed == 0 {
+        return Ok(totals);
+    }
+    Err(XtaskError::TestsFailed {
+        failed: totals.failed,
+        total: totals.passed + totals.failed,
+        programs: transcript.failed_programs(),
+    })
+}
+
+fn run_cargo_test(arguments: &TestArguments) -> Result<(Transcript, bool), XtaskError> {
+    let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--color", "never"]);
+    match &arguments.package {
+        Some(package) => command.args(["--package", package]),
+        None => command.arg("--workspace"),
+    };
+    command.args(&arguments.filter);
+    let (reader, writer) = std::io::pipe().map_err(|source| XtaskError::file("a pipe", source))?;
+    let second = writer
+        .try_clone()
+        .map_err(|source| XtaskError::file("a pipe", source))?;
+    command.stdin(Stdio::null()).stdout(writer).stderr(second);
+    let mut child = command
+        .spawn()
+        .map_err(|error| command::cannot_start(&command, error))?;
+    drop(command); // It holds the pipe's writing ends, and reading ends when they close.
+    let mut transcript = Transcript::default();
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = line.map_err(|source| XtaskError::file("the output of tests", source))?;
+        for shown in transcript.line(&String::from_utf8_lossy(&line)) {
+            println!("{shown}");
+        }
+    }
+    let status = child
+        .wait()
+        .map_err(|source| XtaskError::file("cargo test", source))?;
+    Ok((transcript, status.success()))
+}
