@@ -111,6 +111,12 @@ impl Responder {
         }
     }
 
+    /// The answer when what the app sent back is no HTTP response.
+    pub fn unreadable(&self, place: Place, request: &Request) -> Answer {
+        let problem = unusable("It is not valid HTTP, or its header section exceeds the limits.");
+        self.problem(place, request, LeafKind::App, &problem)
+    }
+
     /// The answer to a request whose key belongs to another request.
     pub fn reused(&self, place: Place, request: &Request) -> Answer {
         let detail = "An earlier request with this key differs from this one in method, target, \
