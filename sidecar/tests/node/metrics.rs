@@ -1,0 +1,31 @@
+//! Names, types and labels of the metrics are an interface; `METRICS=write` rewrites the file.
+
+use byzantine_sidecar::telemetry::Telemetry;
+
+use crate::support::Members;
+
+#[test]
+fn the_metrics_are_those_of_the_golden_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let members = Members::new(directory.path());
+    let telemetry = Telemetry::new(&members.membership).unwrap();
+    let text = String::from_utf8(telemetry.metrics().to_text().unwrap()).unwrap();
+    let series = text.lines().filter(|line| !line.contains("_bucket{"));
+    let names: String = series.map(|line| name(line) + "\n").collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
+    if std::env::var_os("METRICS").is_some() {
+        std::fs::write(path, &names).unwrap();
+    }
+    assert_eq!(names, std::fs::read_to_string(path).unwrap());
+}
+
+/// The line without a sample's value, which tells nothing here.
+fn name(line: &str) -> String {
+    if line.starts_with('#') {
+        line.to_owned()
+    } else {
+        line.rsplit_once(' ')
+            .map_or(line, |(name, _)| name)
+            .to_owned()
+    }
+}

@@ -1,0 +1,93 @@
+//! Members with keys on disk, and plain HTTP over a socket.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use byzantine_proof::{Membership, ReplicaId, ServiceName};
+use byzantine_sidecar::keystore::Keystore;
+
+/// Four members whose keys lie under a directory.
+pub(crate) struct Members {
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) keys: Vec<Keystore>,
+}
+
+impl Members {
+    pub(crate) fn new(directory: &Path) -> Self {
+        let ids = (0..4).map(ReplicaId);
+        let keys: Vec<Keystore> = ids
+            .clone()
+            .map(|id| Keystore::generate(&key_directory(directory, id)).unwrap())
+            .collect();
+        let members = ids.zip(&keys).map(|(id, keys)| keys.member(id)).collect();
+        let service = ServiceName::new("echo", "local", "test.example").unwrap();
+        let membership = Arc::new(Membership::new(service, 0, 1, 3, members).unwrap());
+        std::fs::write(directory.join("membership"), membership.to_text()).unwrap();
+        Self { membership, keys }
+    }
+}
+
+pub(crate) fn key_directory(directory: &Path, replica: ReplicaId) -> PathBuf {
+    directory.join(format!("replica-{replica}/keys"))
+}
+
+/// An address on which nothing listens now.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// A response: status, head and body as text.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+/// Sends one request on a connection of its own.
+pub(crate) fn request(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    key: Option<&str>,
+    body: &str,
+) -> io::Result<Response> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let key = key.map_or_else(String::new, |key| format!("Idempotency-Key: \"{key}\"\r\n"));
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{key}\
+         Content-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(invalid)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    Ok(Response {
+        status: status.ok_or_else(invalid)?,
+        head: head.to_ascii_lowercase(),
+        body: body.to_owned(),
+    })
+}
+
+/// Looks until `condition` holds.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(
+            Instant::now() < deadline,
+            "{what} did not happen within a minute"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
