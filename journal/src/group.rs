@@ -1,9 +1,12 @@
 //! The records that wait for one sync, laid out as they will be written.
 //!
-//! A group on disk: seal of what came before · open mark · records · commit mark. A record is its
-//! length (4), its crc32c (4) over salt, offset, length and bytes, its bytes, and zeros up to a
-//! multiple of 8. The offset in the checksum catches a record that a broken disk moved.
+//! A group on disk: seal of what came before · open mark · records · commit mark · zeros to the end
+//! of the sector. So no sector with synced records is ever written again, and the seal of a group
+//! never shares a sector's fate with it. A record is its length (4), its crc32c (4) over salt,
+//! offset, length and bytes, its bytes, and zeros up to a multiple of 8. The offset in the checksum
+//! catches a record that a broken disk moved.
 
+use crate::disk::SECTOR_BYTES;
 use crate::mark::{MARK_BYTES, Mark, MarkKind, Salt};
 
 /// Bytes in front of a record: its length and its checksum.
@@ -36,12 +39,13 @@ impl Group {
 
     /// How many bytes the group will take once one more record of `length` bytes is in it.
     pub(crate) fn length_with(&self, length: usize) -> usize {
-        self.bytes.len() + RECORD_HEADER_BYTES + length.next_multiple_of(ALIGNMENT) + MARK_BYTES
+        let record = RECORD_HEADER_BYTES + length.next_multiple_of(ALIGNMENT);
+        (self.bytes.len() + record + MARK_BYTES).next_multiple_of(SECTOR_BYTES)
     }
 
     /// How many bytes the group will take as it is.
     pub(crate) fn length(&self) -> usize {
-        self.bytes.len() + MARK_BYTES
+        (self.bytes.len() + MARK_BYTES).next_multiple_of(SECTOR_BYTES)
     }
 
     /// Adds a record whose length the caller has checked to fit 32 bits.
@@ -56,7 +60,7 @@ impl Group {
     /// Completes the group for `offset` in the segment: its final bytes, seal first.
     pub(crate) fn finish(&mut self, salt: Salt, offset: usize) -> &[u8] {
         let start = offset + MARK_BYTES;
-        let end = offset + self.length();
+        let end = offset + self.bytes.len() + MARK_BYTES;
         self.fill_checksums(salt, offset);
         self.bytes[..MARK_BYTES].copy_from_slice(&Mark::seal(offset).encode(salt));
         let open = Mark {
@@ -73,6 +77,8 @@ impl Group {
             }
             .encode(salt),
         );
+        self.bytes
+            .resize(self.bytes.len().next_multiple_of(SECTOR_BYTES), 0);
         &self.bytes
     }
 

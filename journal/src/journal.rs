@@ -43,7 +43,7 @@ impl<D: Disk> Journal<D> {
     /// [`JournalError::Damaged`] if synced bytes cannot be read back; nothing is then changed.
     /// [`JournalError::UnsupportedVersion`], or [`JournalError::Disk`].
     pub fn open(mut disk: D, limits: Limits) -> Result<(Self, Recovered), JournalError> {
-        let recovery = recover(&mut disk)?;
+        let recovery = recover(&mut disk, limits)?;
         let segment = match recovery.segment {
             Some(segment) => segment,
             None => base_segment(
@@ -168,7 +168,7 @@ impl<D: Disk> Journal<D> {
         }
         let number = self.segment.number().next();
         let origin = Origin::Continues { previous_end: end };
-        let mut segment = Segment::draft(&mut self.disk, number, origin)?;
+        let mut segment = Segment::draft(&mut self.disk, self.limits, number, origin)?;
         segment.publish(&mut self.disk)?;
         self.segment = segment;
         self.earlier_bytes += end as u64;
@@ -214,7 +214,7 @@ fn base_draft<D: Disk, R: AsRef<[u8]>>(
     number: SegmentNumber,
     base: impl IntoIterator<Item = R>,
 ) -> Result<Segment<D::File>, JournalError> {
-    let mut segment = Segment::draft(disk, number, Origin::Base)?;
+    let mut segment = Segment::draft(disk, limits, number, Origin::Base)?;
     let mut group = Group::new();
     for record in base {
         let length = record.as_ref().len();

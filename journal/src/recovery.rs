@@ -5,6 +5,7 @@
 use crate::damage::{Damage, DamageKind};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{JournalError, disk_error};
+use crate::limits::Limits;
 use crate::scan::{Prefix, Tail, judge_tail, valid_prefix};
 use crate::segment::Segment;
 use crate::segment_header::{HEADER_BYTES, Origin, SegmentHeader, SegmentNumber};
@@ -51,9 +52,12 @@ pub(crate) fn segment_numbers<D: Disk>(disk: &mut D) -> Result<Vec<SegmentNumber
 }
 
 /// Reads the journal and takes up its last segment.
-pub(crate) fn recover<D: Disk>(disk: &mut D) -> Result<Recovery<D::File>, JournalError> {
+pub(crate) fn recover<D: Disk>(
+    disk: &mut D,
+    limits: Limits,
+) -> Result<Recovery<D::File>, JournalError> {
     let files = live_files(disk)?;
-    let recovery = read_all(files)?;
+    let recovery = read_all(files, limits)?;
     remove_leftovers(disk, recovery.oldest)?;
     Ok(recovery)
 }
@@ -99,7 +103,10 @@ fn missing_before(header: &SegmentHeader) -> JournalError {
     damaged(missing, 0, DamageKind::MissingSegment)
 }
 
-fn read_all<F: DiskFile>(files: Vec<OpenFile<F>>) -> Result<Recovery<F>, JournalError> {
+fn read_all<F: DiskFile>(
+    files: Vec<OpenFile<F>>,
+    limits: Limits,
+) -> Result<Recovery<F>, JournalError> {
     let oldest = files
         .first()
         .map_or(SegmentNumber(1), |file| file.header.number);
@@ -120,7 +127,7 @@ fn read_all<F: DiskFile>(files: Vec<OpenFile<F>>) -> Result<Recovery<F>, Journal
             Some(Origin::Continues { previous_end }) => {
                 recovery.read_closed(file, *previous_end)?;
             }
-            _ => recovery.read_last(file)?,
+            _ => recovery.read_last(file, limits)?,
         }
     }
     Ok(recovery)
@@ -140,7 +147,7 @@ impl<F: DiskFile> Recovery<F> {
     }
 
     /// Reads the last segment, cuts its torn tail, and takes it up.
-    fn read_last(&mut self, mut open: OpenFile<F>) -> Result<(), JournalError> {
+    fn read_last(&mut self, mut open: OpenFile<F>, limits: Limits) -> Result<(), JournalError> {
         let header = open.header;
         let (bytes, prefix) = read_segment(&mut open)?;
         let torn_until = match judge_tail(&bytes, header.salt, prefix.end) {
@@ -157,6 +164,7 @@ impl<F: DiskFile> Recovery<F> {
         self.records.extend(records);
         self.segment = Some(Segment::resume(
             open.file,
+            limits,
             &header,
             end,
             bytes.len(),

@@ -7,11 +7,15 @@
 use crate::disk::{Disk, DiskFile};
 use crate::error::{JournalError, disk_error};
 use crate::group::Group;
+use crate::limits::Limits;
 use crate::mark::{MARK_BYTES, Mark, Salt};
-use crate::segment_header::{HEADER_BYTES, Origin, SegmentHeader, SegmentNumber};
+use crate::segment_header::{Origin, RECORDS_START, SegmentHeader, SegmentNumber};
 
 /// How far a segment is filled with zeros ahead of its records, in bytes.
 const STRETCH_BYTES: usize = 256 << 10;
+
+/// The same for journals with smaller segments than that, at least.
+const SMALLEST_STRETCH_BYTES: u64 = 4 << 10;
 
 static ZEROS: [u8; STRETCH_BYTES] = [0; STRETCH_BYTES];
 
@@ -21,6 +25,7 @@ pub(crate) struct Segment<F> {
     file: F,
     number: SegmentNumber,
     salt: Salt,
+    stretch: usize,
     end: usize,
     filled: usize,
 }
@@ -29,6 +34,7 @@ impl<F: DiskFile> Segment<F> {
     /// Creates a segment under its draft name, with nothing but a header.
     pub(crate) fn draft<D: Disk<File = F>>(
         disk: &mut D,
+        limits: Limits,
         number: SegmentNumber,
         origin: Origin,
     ) -> Result<Self, JournalError> {
@@ -42,7 +48,8 @@ impl<F: DiskFile> Segment<F> {
             file,
             number,
             salt,
-            end: HEADER_BYTES,
+            stretch: stretch(limits),
+            end: RECORDS_START,
             filled: 0,
         };
         let header = SegmentHeader {
@@ -59,6 +66,7 @@ impl<F: DiskFile> Segment<F> {
     /// Takes up an existing segment at the end of its valid groups, clearing what was torn.
     pub(crate) fn resume(
         file: F,
+        limits: Limits,
         header: &SegmentHeader,
         end: usize,
         filled: usize,
@@ -69,6 +77,7 @@ impl<F: DiskFile> Segment<F> {
             file,
             number,
             salt,
+            stretch: stretch(limits),
             end,
             filled,
         };
@@ -118,7 +127,7 @@ impl<F: DiskFile> Segment<F> {
 
     /// Whether no group was written yet.
     pub(crate) fn is_empty(&self) -> bool {
-        self.end == HEADER_BYTES
+        self.end == RECORDS_START
     }
 
     /// The segment's place in the journal.
@@ -143,7 +152,7 @@ impl<F: DiskFile> Segment<F> {
         if needed <= self.filled {
             return Ok(());
         }
-        let filled = (needed + 1).next_multiple_of(STRETCH_BYTES);
+        let filled = (needed + 1).next_multiple_of(self.stretch);
         self.write_zeros(self.end, filled)?;
         self.filled = filled;
         Ok(())
@@ -165,4 +174,12 @@ impl<F: DiskFile> Segment<F> {
             .write_at(offset as u64, bytes)
             .map_err(disk_error("write to", &name))
     }
+}
+
+/// How far to fill ahead: not beyond what a segment may hold.
+fn stretch(limits: Limits) -> usize {
+    let bytes = limits
+        .segment_bytes
+        .clamp(SMALLEST_STRETCH_BYTES, STRETCH_BYTES as u64);
+    usize::try_from(bytes).unwrap_or(STRETCH_BYTES)
 }

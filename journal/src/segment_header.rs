@@ -1,15 +1,19 @@
 //! The first 64 bytes of a segment, and the names of segment files.
 //!
-//! Layout, little-endian: magic (8), crc32c of the rest (4), version (4), number (8), salt (8),
+//! The header has the first sector to itself. Layout, little-endian: magic (8), crc32c of the rest (4), version (4), number (8), salt (8),
 //! base flag (8), end of the previous segment (8), zeros. The checksum's place is the same in all
 //! versions, so that a flipped version bit is told from another version.
 
 use crate::damage::{Damage, DamageKind};
+use crate::disk::SECTOR_BYTES;
 use crate::error::JournalError;
 use crate::mark::{Salt, number_at};
 
 /// Bytes of an encoded [`SegmentHeader`].
 pub(crate) const HEADER_BYTES: usize = 64;
+
+/// Where the first group begins: the sector after the header's.
+pub(crate) const RECORDS_START: usize = SECTOR_BYTES;
 
 /// The journal format that this crate reads and writes.
 pub(crate) const VERSION: u32 = 1;
