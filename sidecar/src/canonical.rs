@@ -145,6 +145,9 @@ fn check_method(method: &str) -> Result<(), Problem> {
 fn target(head: &Parts) -> Result<String, Problem> {
     let refused = |why: &str| Err(Problem::new(ProblemKind::InvalidTarget, why));
     match head.uri.scheme_str() {
+        None if head.uri.authority().is_some() => {
+            return refused("The target is a host, which only CONNECT may name.");
+        }
         None | Some("http" | "https") => {}
         Some(scheme) => return refused(&format!("The target has the scheme {scheme}.")),
     }

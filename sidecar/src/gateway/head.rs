@@ -11,6 +11,9 @@ pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The most header fields.
 pub(super) const MAX_FIELDS: usize = 100;
 
+/// No body is longer; what is beyond makes parsers overflow.
+const MAX_CONTENT_LENGTH: u64 = 1 << 48;
+
 /// How the body behind a head is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyFraming {
@@ -126,7 +129,9 @@ impl Fields {
 fn content_length(value: &str) -> Result<u64, Violation> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     let length = digits.then(|| value.parse().ok()).flatten();
-    length.ok_or(Violation::ContentLength)
+    length
+        .filter(|length| *length <= MAX_CONTENT_LENGTH)
+        .ok_or(Violation::ContentLength)
 }
 
 fn is_host(value: &str) -> bool {

@@ -1,0 +1,10 @@
+//! The HTTP edges of the sidecar over real TCP: clients in front, an app behind.
+
+#![allow(clippy::unwrap_used, reason = "the whole binary is a test")]
+
+
+mod clients;
+
+mod hostile;
+
+mod service;
