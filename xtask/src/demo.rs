@@ -1,7 +1,19 @@
-//! `cargo xtask demo`: the wallet on four replicas, one killed, every proof checked.
+//! `cargo xtask demo`: the wallet on four replicas, one killed in the middle, every proof checked.
+//!
+//! The service runs in a fresh temporary directory on free ports. Whatever happens, it is stopped;
+//! where something went wrong the directory stays, and the error names it.
+
+mod byz;
+mod plain_client;
+mod ports;
+mod service;
+mod story;
+mod wallet;
 
 use clap::Args;
 
+use crate::command::{self, cargo};
+use crate::demo::service::Service;
 use crate::error::XtaskError;
 
 /// How to run the demonstration.
@@ -17,6 +29,39 @@ pub(crate) struct DemoArguments {
 /// # Errors
 /// What kept it from running, or what it saw that it should not have.
 pub(crate) fn run(arguments: &DemoArguments) -> Result<(), XtaskError> {
-    let _ = arguments.keep;
-    Ok(())
+    println!("A wallet on four replicas, of which any one may crash or lie.\n");
+    build()?;
+    let directory = tempfile::Builder::new()
+        .prefix("byzantine-demo-")
+        .tempdir()
+        .map_err(|source| XtaskError::file(std::env::temp_dir(), source))?;
+    let mut service = Service::start(directory.path())?;
+    let told = story::tell(&mut service, arguments.keep);
+    if told.is_err() {
+        let kept = directory.keep();
+        eprintln!("\nThe logs and data of this run stay in {}", kept.display());
+    }
+    told
+}
+
+/// Builds what is run. The profile is the one of `cargo test`: its dependencies are optimised, and
+/// nothing is compiled twice for the two first commands of a newcomer.
+fn build() -> Result<(), XtaskError> {
+    println!("Building byz and the wallet (the first time this takes a few minutes)");
+    command::run(&mut cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "byz",
+        "--package",
+        "wallet",
+    ]))
+}
+
+/// The error of a demonstration that saw something wrong.
+fn seen(what: impl Into<String>, next: &str) -> XtaskError {
+    XtaskError::Demo {
+        what: what.into(),
+        next: next.into(),
+    }
 }

@@ -133,7 +133,9 @@ impl Scanner {
     }
 
     fn raw_string(&mut self) {
-        let hashes = (0..).take_while(|&ahead| self.peek(ahead) == '#').count();
+        let hashes = (0..self.text.len())
+            .take_while(|&ahead| self.peek(ahead) == '#')
+            .count();
         if self.peek(hashes) != '"' {
             return; // r#identifier
         }

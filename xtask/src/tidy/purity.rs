@@ -4,6 +4,7 @@
 //! Holds for all of `consensus/src`, its unit tests too: a test that needs a file is a scenario
 //! and lives in `consensus/tests`.
 
+use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 
 use crate::error::XtaskError;
@@ -88,6 +89,14 @@ fn violation(file: &SourceFile, line: usize, found: &str, what: &str) -> Violati
     }
 }
 
+/// `use std::fs::*` brings in all of `std::fs`.
+fn glob(prefix: &str, tree: &syn::UseTree) -> Option<(usize, String)> {
+    let line = tree.span().start().line;
+    prefix
+        .strip_suffix("::")
+        .map(|path| (line, path.to_owned()))
+}
+
 /// Collects every path in a file, those inside `use` trees spelled out.
 struct Paths {
     found: Vec<(usize, String)>,
@@ -107,7 +116,7 @@ impl Paths {
                     .iter()
                     .for_each(|item| self.flatten(prefix, item));
             }
-            _ => {}
+            syn::UseTree::Glob(_) => self.found.extend(glob(prefix, tree)),
         }
     }
 
@@ -158,6 +167,7 @@ mod tests {
             "use std::fs;",
             "use std::{fmt, net::TcpStream};",
             "use std::{thread::{self as t}};",
+            "use std::fs::*;",
             "fn a() { std::env::var(\"A\"); }",
         ] {
             assert_eq!(found("consensus/src/a.rs", text).len(), 1, "{text}");

@@ -26,7 +26,7 @@ pub(crate) struct SourceFile {
 impl SourceFile {
     /// A file with this path and text.
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let rust = path.ends_with(".rs");
+        let rust = has_extension(path, "rs");
         let (code, prose) = if rust {
             mask::split(text)
         } else {
@@ -72,6 +72,12 @@ impl SourceFile {
             message: error.to_string(),
         })
     }
+}
+
+fn has_extension(path: &str, wanted: &str) -> bool {
+    Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension == wanted)
 }
 
 /// Every text file of the repository, sorted by path.
