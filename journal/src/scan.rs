@@ -213,6 +213,19 @@ mod tests {
     }
 
     #[test]
+    fn records_that_changed_places_are_refused() {
+        let mut group = Group::new();
+        group.push(504, &[5; 504]);
+        group.push(504, &[7; 504]);
+        let mut bytes = vec![1; RECORDS_START];
+        bytes.extend(group.finish(SALT, RECORDS_START));
+        assert_eq!(valid_prefix(&bytes, SALT).records.len(), 2);
+        let (first, second) = bytes[RECORDS_START + 2 * MARK_BYTES..].split_at_mut(512);
+        first.swap_with_slice(&mut second[..512]);
+        assert_eq!(valid_prefix(&bytes, SALT).end, RECORDS_START);
+    }
+
+    #[test]
     fn a_cut_at_any_byte_is_torn_and_never_read() {
         let (bytes, first, second) = segment(2000);
         for cut in first + MARK_BYTES + 1..second {

@@ -160,6 +160,23 @@ fn every_boundary_of_appending_rolling_and_compacting() {
 }
 
 #[test]
+fn what_open_returned_after_a_killed_process_survives_the_next_power_cut() {
+    let disk = SimulatedDisk::default();
+    let (mut journal, _) = Journal::open(disk.clone(), SMALL).expect("an empty disk");
+    journal.append(b"written, not synced").expect("short");
+    disk.fail_next_sync();
+    journal
+        .sync()
+        .expect_err("the process dies between the write and the sync");
+    drop(journal);
+    let (_, recovered) = Journal::open(disk.clone(), SMALL).expect("sound");
+    assert_eq!(recovered.records, [b"written, not synced"]);
+    disk.crash_losing_all();
+    let (_, again) = Journal::open(disk, SMALL).expect("sound");
+    assert_eq!(again.records, recovered.records);
+}
+
+#[test]
 fn a_failed_sync_closes_the_journal_for_good() {
     let disk = SimulatedDisk::default();
     let (mut journal, _) = Journal::open(disk.clone(), SMALL).expect("an empty disk");
