@@ -1,0 +1,117 @@
+//! A process and all that it starts, as one group that ends together.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+/// Between two looks at a process that is ending.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A process group of ours. Dropping it kills what is left of it.
+pub struct Group {
+    leader: Child,
+    pid: Pid,
+}
+
+impl Group {
+    /// Starts a program as the leader of a new group.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.process_group(0).spawn();
+        let leader = child.unwrap_or_else(|error| panic!("{command:?} starts: {error}"));
+        let pid = pid(leader.id());
+        Self { leader, pid }
+    }
+
+    /// Signals the leader alone, as Ctrl-C in another terminal's `kill` would.
+    pub fn signal(&self, signal: Signal) {
+        // It may have ended already, which whoever waits for it finds out.
+        let _ = kill(self.pid, signal);
+    }
+
+    /// Kills the whole group at once.
+    pub fn kill(&self) {
+        // A group that is gone is what we want.
+        let _ = killpg(self.pid, Signal::SIGKILL);
+    }
+
+    /// How the leader ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.leader.try_wait().ok().flatten()
+    }
+
+    /// Waits for the leader's end.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(
+                started.elapsed() < deadline,
+                "the process has not ended after {deadline:?}"
+            );
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+        // Without this the leader would stay as a zombie until the tests end.
+        let _ = self.leader.wait();
+    }
+}
+
+/// A process id.
+///
+/// # Panics
+/// When the number is none that the system gives out.
+pub fn pid(number: u32) -> Pid {
+    Pid::from_raw(i32::try_from(number).expect("process ids fit into 31 bits"))
+}
+
+/// Whether a process is there and no zombie.
+pub fn is_alive(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropping_a_group_ends_what_its_leader_started() {
+        let script = "sleep 600 & echo $! > \"$1\"; wait";
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pid");
+        let mut command = Command::new("sh");
+        let group = Group::start(command.args(["-c", script, "sh"]).arg(&file));
+        let started = Instant::now();
+        let child = loop {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if let Some(number) = text.strip_suffix('\n') {
+                break pid(number.parse().unwrap());
+            }
+            assert!(started.elapsed() < Duration::from_secs(60));
+        };
+        assert!(is_alive(child));
+        drop(group);
+        while is_alive(child) {
+            assert!(started.elapsed() < Duration::from_secs(60));
+        }
+    }
+}

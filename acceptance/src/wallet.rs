@@ -1,0 +1,1 @@
+//! The wallet as its users see it, and the sums that must hold.
