@@ -10,7 +10,7 @@ use bytes::Bytes;
 use byzantine_proof::{Digest, Membership, ReplicaId};
 
 use crate::execution::Certificate;
-use crate::message::{Message, Suspicion, Vote};
+use crate::message::{Message, Vote};
 use crate::rejection::Rejection;
 use crate::signed::{Authority, SignedMessage, open_one};
 use crate::types::{Sequence, View};
@@ -182,9 +182,11 @@ pub(crate) fn check_suspicions(
 ) -> Result<(), Rejection> {
     let needed = judge.membership.order_quorum();
     judge
-        .distinct(suspicions, needed, |message| {
-            matches!(message, Message::Suspect(Suspicion { view: suspected, .. }) if *suspected == view)
-        })
+        .distinct(
+            suspicions,
+            needed,
+            |message| matches!(message, Message::Suspect(suspicion) if suspicion.view == view),
+        )
         .map(drop)
 }
 

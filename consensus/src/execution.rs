@@ -58,6 +58,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The canonical bytes.
+    pub fn encode(&self) -> Bytes {
+        // Writing to memory cannot fail, and lengths are far below 2^32.
+        Bytes::from(borsh::to_vec(self).expect("an outcome fits into memory"))
+    }
+
+    /// Reads canonical bytes.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        borsh::from_slice(bytes).ok()
+    }
+
     /// The hash of the leaf, if there is one.
     pub fn leaf_hash(&self) -> Option<Digest> {
         match self {

@@ -7,10 +7,12 @@
 mod client;
 mod failure;
 mod life;
+mod outcome_log;
 mod recovery;
 mod stamp;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +32,7 @@ use crate::submission::{AppHealth, ExecutorPort, History};
 use client::AppClient;
 use failure::CallFailure;
 use life::{Life, Lives};
+use outcome_log::OutcomeLog;
 use recovery::{Readiness, Standing};
 use stamp::Stamp;
 
@@ -59,6 +62,8 @@ pub struct ExecutorParts {
     /// A file of the executor's own, in the sidecar's data directory: which start of the app was
     /// used last.
     pub life_record: PathBuf,
+    /// Another one: the outcomes of the batch that is being executed.
+    pub outcome_log: PathBuf,
     /// Where the app's health is announced.
     pub health: watch::Sender<AppHealth>,
     /// Alters the app's responses in tests; honest otherwise.
@@ -78,6 +83,7 @@ pub struct Executor {
     health: watch::Sender<AppHealth>,
     interposer: Arc<dyn Interposer>,
     observer: Box<dyn Fn(Duration) + Send + Sync>,
+    outcome_log: PathBuf,
     standing: Standing,
     /// The batch being executed, or else the last one that was.
     executing: Sequence,
@@ -104,6 +110,7 @@ impl Executor {
             health,
             interposer,
             observer,
+            outcome_log,
             ..
         } = parts;
         let address = app.address.clone();
@@ -119,6 +126,7 @@ impl Executor {
             health,
             interposer,
             observer,
+            outcome_log,
             standing: Standing::Unknown,
             executing: Sequence(0),
             reached: (0, Sequence(0)),
@@ -139,17 +147,26 @@ impl Executor {
         }
     }
 
-    /// Runs until the driver stops.
+    /// Runs until the driver stops, or the disk fails: nothing may be executed unnoted.
     pub async fn run(mut self) {
+        if let Err(error) = self.run_noting().await {
+            let path = self.outcome_log.display();
+            tracing::error!(%error, %path, "outcomes cannot be noted: nothing is executed any \
+                more; make room on the disk or repair it, then restart this replica");
+        }
+    }
+
+    async fn run_noting(&mut self) -> io::Result<()> {
+        let mut log = OutcomeLog::open(&self.outcome_log)?;
         self.bring_up_to_date().await;
         let mut probes = tokio::time::interval(PROBE_INTERVAL);
         probes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 execution = self.port.executions.recv() => {
-                    let Some(execution) = execution else { return };
-                    if !self.take(execution).await {
-                        return;
+                    let Some(execution) = execution else { return Ok(()) };
+                    if !self.take(execution, &mut log).await? {
+                        return Ok(());
                     }
                 }
                 Ok(()) = self.port.diverged.changed() => self.note_divergence().await,
@@ -160,32 +177,42 @@ impl Executor {
 
     /// Runs a batch and reports it; false when the driver has stopped. What was recorded before a
     /// restart is not reported again: the app gets it with the next batch if its state lacks it.
-    async fn take(&mut self, execution: Execution) -> bool {
+    async fn take(&mut self, execution: Execution, log: &mut OutcomeLog) -> io::Result<bool> {
         let sequence = execution.sequence;
         self.executing = sequence;
         if execution.recorded.is_some() {
-            return true;
+            return Ok(true);
         }
-        let outcomes = self.execute(execution).await;
-        self.port.outcomes.send(sequence, outcomes).await
+        let outcomes = self.execute(execution, log).await?;
+        Ok(self.port.outcomes.send(sequence, outcomes).await)
     }
 
-    /// One outcome per item, in order.
-    async fn execute(&mut self, execution: Execution) -> Vec<Outcome> {
+    /// One outcome per item, in order; each is noted before the next call is sent, and what a
+    /// killed process had noted is not asked for again.
+    async fn execute(
+        &mut self,
+        execution: Execution,
+        log: &mut OutcomeLog,
+    ) -> io::Result<Vec<Outcome>> {
         if self.port.diverged.has_changed().unwrap_or(false) {
             self.note_divergence().await;
         }
-        let mut outcomes = Vec::with_capacity(execution.items.len());
+        let mut outcomes = log.begin(execution.sequence)?;
+        outcomes.truncate(execution.items.len());
         while let Some(item) = execution.items.get(outcomes.len()) {
             let rest = &execution.items[outcomes.len()..];
             let together = self.concurrent(&execution, rest);
-            if together > 1 {
-                outcomes.extend(self.perform_together(&execution, &rest[..together]).await);
+            let next = if together > 1 {
+                self.perform_together(&execution, &rest[..together]).await
             } else {
-                outcomes.push(self.perform(&execution, item).await);
+                vec![self.perform(&execution, item).await]
+            };
+            for outcome in next {
+                log.note(&outcome)?;
+                outcomes.push(outcome);
             }
         }
-        outcomes
+        Ok(outcomes)
     }
 
     /// How many items at the front may run at once. Durable apps note the ordinal of every call,

@@ -258,6 +258,7 @@ impl Foundation {
             host: format!("{}.{}", service.name(), service.namespace()),
             max_body_bytes: http.max_body_bytes,
             life_record: self.config.data.join("app-life"),
+            outcome_log: self.config.data.join("outcomes"),
             health,
             interposer: Arc::clone(interposer),
             observer: Box::new(move |took| telemetry.metrics().app_roundtrip(took)),
