@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use crate::tidy::violation::Violation;
 
 /// Each crate of the workspace, and the crates of the workspace that it may link.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("byzantine-proof", &[]),
     ("byzantine-journal", &[]),
     ("byzantine-resource", &[]),
@@ -39,6 +39,14 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "byzantine-journal",
             "byzantine-proof",
             "byzantine-resource",
+            "byzantine-sidecar",
+        ],
+    ),
+    (
+        "byzantine-acceptance",
+        &[
+            "byzantine-adversary",
+            "byzantine-proof",
             "byzantine-sidecar",
         ],
     ),
