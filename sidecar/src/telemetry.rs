@@ -16,7 +16,7 @@ use crate::error::SidecarError;
 use crate::status::{Counters, Divergence, Observation};
 
 pub use metrics::Metrics;
-pub(crate) use metrics::integer;
+pub(crate) use metrics::{PHASES, integer};
 pub use observations::Sighting;
 
 /// Everything one replica tells about itself and others.

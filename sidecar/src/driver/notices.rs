@@ -10,7 +10,7 @@ use byzantine_proof::ReplicaId;
 
 use crate::difference::{Part, difference};
 use crate::status::{Differs, Divergence, ObservationKind};
-use crate::telemetry::{Metrics, Sighting, Telemetry};
+use crate::telemetry::{Metrics, PHASES, Sighting, Telemetry};
 
 /// Sequences whose phases are timed; more than the core's window.
 const TIMED: usize = 1024;
@@ -69,9 +69,10 @@ impl Notices {
             }
             Notice::ViewChangeStarted { view, reason } => self.leaving(view, reason),
             Notice::ViewEntered(view) => self.entered(view),
-            Notice::Proposed { requests, .. } => {
+            Notice::Proposed { sequence, requests } => {
                 let size = u32::try_from(requests).unwrap_or(u32::MAX);
                 self.telemetry.metrics().batch_size.observe(f64::from(size));
+                self.begin(sequence);
             }
             Notice::Phase { phase, sequence } => self.phase(phase, sequence),
             Notice::CaughtUp(sequence) => {
@@ -192,15 +193,20 @@ impl Notices {
         });
     }
 
+    /// The primary's clock starts with its proposal, a backup's with its PREPARE.
+    fn begin(&mut self, sequence: Sequence) {
+        if self.proposed.len() == TIMED {
+            self.proposed.pop_first();
+        }
+        self.proposed.entry(sequence).or_insert_with(Instant::now);
+    }
+
     fn phase(&mut self, phase: &'static str, sequence: Sequence) {
         if phase == "pre_prepare" {
-            if self.proposed.len() == TIMED {
-                self.proposed.pop_first();
-            }
-            self.proposed.entry(sequence).or_insert_with(Instant::now);
-            return;
+            self.begin(sequence);
         }
-        if let Some(since) = self.proposed.get(&sequence) {
+        let since = self.proposed.get(&sequence);
+        if let Some(since) = since.filter(|_| PHASES.contains(&phase)) {
             let latency = &self.telemetry.metrics().quorum_latency;
             let seconds = since.elapsed().as_secs_f64();
             latency.with_label_values(&[phase]).observe(seconds);

@@ -24,7 +24,7 @@ pub(crate) const PHASES: [&str; 4] = ["prepare", "commit", "result", "attest"];
 const REASONS: [&str; 3] = ["request", "sequence", "new_view"];
 
 /// The queues of `byzantine_queue_depth`.
-pub(crate) const QUEUES: [&str; 3] = ["waiting", "abroad", "executions"];
+const QUEUES: [&str; 3] = ["waiting", "abroad", "executions"];
 
 /// All metrics of a replica.
 pub struct Metrics {

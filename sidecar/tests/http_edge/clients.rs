@@ -1,11 +1,11 @@
 //! What well-behaved clients get.
 
+use bytes::Bytes;
 use byzantine_proof::{
     Client, Conditions, Freshness, IdempotencyKey, OwnRequest, ReceivedResponse, verify,
 };
 use byzantine_sidecar::config::ProofTransport;
 use byzantine_sidecar::submission::{NotAccepted, SubmitError};
-use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
@@ -21,7 +21,9 @@ async fn send(service: &Service, request: http::request::Builder, body: &'static
     let stream = TcpStream::connect(service.address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = request.header("host", "a").body(Full::new(Bytes::from_static(body.as_bytes())));
+    let request = request
+        .header("host", "a")
+        .body(Full::new(Bytes::from_static(body.as_bytes())));
     collected(sender.send_request(request.unwrap()).await.unwrap()).await
 }
 
@@ -41,14 +43,29 @@ fn verified(service: &Service, own: &OwnRequest<'_>, response: &Response) -> Fre
         headers: &headers,
         body: response.body(),
     };
-    let conditions = Conditions { request: Some(*own), ..Conditions::default() };
+    let conditions = Conditions {
+        request: Some(*own),
+        ..Conditions::default()
+    };
     let verified = verify(&service.policy, &received, &conditions).unwrap();
     assert_eq!(verified.body, response.body()[..]);
     verified.freshness
 }
 
-fn own<'a>(method: &'a str, url: &'a str, key: Option<&'a IdempotencyKey>, body: &'a str) -> OwnRequest<'a> {
-    OwnRequest { method, url, headers: &[], body: body.as_bytes(), key, client: Client::Anonymous }
+fn own<'a>(
+    method: &'a str,
+    url: &'a str,
+    key: Option<&'a IdempotencyKey>,
+    body: &'a str,
+) -> OwnRequest<'a> {
+    OwnRequest {
+        method,
+        url,
+        headers: &[],
+        body: body.as_bytes(),
+        key,
+        client: Client::Anonymous,
+    }
 }
 
 #[tokio::test]
@@ -60,7 +77,12 @@ async fn an_answer_verifies_as_it_comes_off_the_wire() {
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["idempotency-key"], "\"k-1\"");
     assert_eq!(response.headers()["cache-control"], "no-store");
-    assert!(response.headers()["unencoded-digest"].to_str().unwrap().starts_with("sha-256=:"));
+    assert!(
+        response.headers()["unencoded-digest"]
+            .to_str()
+            .unwrap()
+            .starts_with("sha-256=:")
+    );
     assert!(response.headers().get("repr-digest").is_none());
     let asked = own("POST", "/transfers?x=1", Some(&key), "hello");
     assert_eq!(verified(&service, &asked, &response), Freshness::OwnKey);
@@ -72,7 +94,10 @@ async fn a_missing_key_is_made_and_returned() {
     let response = send(&service, Request::get("/a"), "").await;
     let key = response.headers()["idempotency-key"].to_str().unwrap();
     assert_eq!(key.len(), 34);
-    assert_eq!(verified(&service, &own("GET", "/a", None, ""), &response), Freshness::GatewayKey);
+    assert_eq!(
+        verified(&service, &own("GET", "/a", None, ""), &response),
+        Freshness::GatewayKey
+    );
 }
 
 #[tokio::test]
@@ -85,7 +110,10 @@ async fn bodiless_answers_verify_and_claim_no_length() {
         verified(&service, &own(method, url, None, ""), &response);
         let wire = format!("{method} {url} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         let wire = raw(service.address, wire.as_bytes()).await;
-        assert!(!wire.to_lowercase().contains("content-length: 0"), "{method}: {wire}");
+        assert!(
+            !wire.to_lowercase().contains("content-length: 0"),
+            "{method}: {wire}"
+        );
     }
 }
 
@@ -93,17 +121,23 @@ async fn bodiless_answers_verify_and_claim_no_length() {
 async fn h2c_with_prior_knowledge_is_served() {
     let service = start(Setup::default()).await;
     let stream = TcpStream::connect(service.address).await.unwrap();
-    let (mut sender, connection) =
-        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
     tokio::spawn(connection);
     let url = format!("http://{}/a", service.address);
     for _ in 0..3 {
         let request = Request::get(&url).body(Full::<Bytes>::default()).unwrap();
         let response = collected(sender.send_request(request).await.unwrap()).await;
-        assert_eq!((response.status().as_u16(), &response.body()[..]), (200, &b"GET /a "[..]));
+        assert_eq!(
+            (response.status().as_u16(), &response.body()[..]),
+            (200, &b"GET /a "[..])
+        );
         verified(&service, &own("GET", "/a", None, ""), &response);
     }
-    let request = Request::builder().method("HEAD").uri(format!("{url}/.well-known/x"));
+    let request = Request::builder()
+        .method("HEAD")
+        .uri(format!("{url}/.well-known/x"));
     let request = request.body(Full::<Bytes>::default()).unwrap();
     assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
 }
@@ -115,10 +149,16 @@ async fn long_proofs_travel_behind_a_link() {
     assert!(long.headers().get("byzantine-proof").is_none());
     let link = long.headers()["link"].to_str().unwrap();
     assert!(link.starts_with("</.well-known/byzantine/proof/"), "{link}");
-    let setup = Setup { transport: ProofTransport::Link, ..Setup::default() };
+    let setup = Setup {
+        transport: ProofTransport::Link,
+        ..Setup::default()
+    };
     let short = send(&start(setup).await, Request::get("/a"), "").await;
     assert!(short.headers().contains_key("link"));
-    let setup = Setup { transport: ProofTransport::Inline, ..Setup::default() };
+    let setup = Setup {
+        transport: ProofTransport::Inline,
+        ..Setup::default()
+    };
     let inline = send(&start(setup).await, Request::get("/long"), "").await;
     assert!(inline.headers().contains_key("byzantine-proof"));
 }
@@ -129,23 +169,39 @@ async fn sha_1_comes_on_request_beside_sha_256() {
     let request = Request::get("/a").header("want-repr-digest", "sha=5");
     let response = send(&service, request, "").await;
     let digests = response.headers()["repr-digest"].to_str().unwrap();
-    assert!(digests.starts_with("sha-256=:") && digests.contains(", sha=:"), "{digests}");
+    assert!(
+        digests.starts_with("sha-256=:") && digests.contains(", sha=:"),
+        "{digests}"
+    );
 }
 
 #[tokio::test]
 async fn refusals_say_with_which_key_to_try_again() {
     for (error, status, word) in [
-        (SubmitError::NotAccepted(NotAccepted::QueueFull), 503, "not-accepted"),
+        (
+            SubmitError::NotAccepted(NotAccepted::QueueFull),
+            503,
+            "not-accepted",
+        ),
         (SubmitError::Undecided, 504, "undecided"),
     ] {
-        let setup = Setup { behaviour: Behaviour::Refuse(error), ..Setup::default() };
+        let setup = Setup {
+            behaviour: Behaviour::Refuse(error),
+            ..Setup::default()
+        };
         let response = send(&start(setup).await, Request::post("/a"), "x").await;
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["retry-after"], "1");
         assert_eq!(response.headers()["idempotency-key"].len(), 34);
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
         let body = String::from_utf8_lossy(response.body()).into_owned();
-        assert!(body.contains(word) && body.contains("same Idempotency-Key"), "{body}");
+        assert!(
+            body.contains(word) && body.contains("same Idempotency-Key"),
+            "{body}"
+        );
     }
 }
 
@@ -160,29 +216,51 @@ async fn well_known_pages_are_served() {
         ("/tile/0/000.p/1", 404, "not grown"),
         ("/tile/x", 404, "No tile"),
         ("/proof/00", 404, "64 lower-case"),
-        (&format!("/proof/{}", "0".repeat(64)), 404, "No answer is remembered"),
+        (
+            &format!("/proof/{}", "0".repeat(64)),
+            404,
+            "No answer is remembered",
+        ),
         ("/nothing", 404, "No page"),
     ] {
         let response = send(&service, Request::get(format!("{prefix}{path}")), "").await;
         let body = String::from_utf8_lossy(response.body()).into_owned();
         assert_eq!(response.status(), status, "{path}");
         assert!(body.contains(word), "{path}: {body}");
-        let head = Request::builder().method("HEAD").uri(format!("{prefix}{path}"));
+        let head = Request::builder()
+            .method("HEAD")
+            .uri(format!("{prefix}{path}"));
         let head = send(&service, head, "").await;
-        assert_eq!((head.status().as_u16(), head.body().len()), (status, 0), "{path}");
+        assert_eq!(
+            (head.status().as_u16(), head.body().len()),
+            (status, 0),
+            "{path}"
+        );
     }
     let post = send(&service, Request::post(format!("{prefix}/policy")), "").await;
-    assert_eq!((post.status().as_u16(), &post.headers()["allow"] == "GET, HEAD"), (405, true));
+    assert_eq!(
+        (
+            post.status().as_u16(),
+            &post.headers()["allow"] == "GET, HEAD"
+        ),
+        (405, true)
+    );
     assert!(service.targets.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn pages_of_allowed_origins_may_read_answers() {
-    let setup = Setup { origins: vec!["https://a.example".to_owned()], ..Setup::default() };
+    let setup = Setup {
+        origins: vec!["https://a.example".to_owned()],
+        ..Setup::default()
+    };
     let service = start(setup).await;
     let request = Request::get("/a").header("origin", "https://a.example");
     let response = send(&service, request, "").await;
-    assert_eq!(response.headers()["access-control-allow-origin"], "https://a.example");
+    assert_eq!(
+        response.headers()["access-control-allow-origin"],
+        "https://a.example"
+    );
     verified(&service, &own("GET", "/a", None, ""), &response);
     let preflight = Request::builder()
         .method("OPTIONS")
@@ -197,10 +275,16 @@ async fn pages_of_allowed_origins_may_read_answers() {
 
 #[tokio::test]
 async fn a_graceful_stop_answers_what_was_accepted() {
-    let setup = Setup { behaviour: Behaviour::Hold, ..Setup::default() };
+    let setup = Setup {
+        behaviour: Behaviour::Hold,
+        ..Setup::default()
+    };
     let mut service = start(setup).await;
     let mut stream = TcpStream::connect(service.address).await.unwrap();
-    stream.write_all(b"GET /held HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /held HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
     while service.targets.lock().unwrap().is_empty() {
         tokio::task::yield_now().await;
     }

@@ -33,10 +33,22 @@ fn lengths() -> Vec<(String, Fate)> {
     let chunked = format!("0\r\n\r\n{SMUGGLED}");
     let te = "transfer-encoding";
     vec![
-        (post("content-length: 5\r\ntransfer-encoding: chunked", &chunked), Refused(400)),
-        (post("transfer-encoding: chunked\r\ncontent-length: 5", &chunked), Refused(400)),
-        (post("content-length: 1\r\ncontent-length: 2", "ab"), Refused(400)),
-        (post("content-length: 1\r\ncontent-length: 1", "a"), Refused(400)),
+        (
+            post("content-length: 5\r\ntransfer-encoding: chunked", &chunked),
+            Refused(400),
+        ),
+        (
+            post("transfer-encoding: chunked\r\ncontent-length: 5", &chunked),
+            Refused(400),
+        ),
+        (
+            post("content-length: 1\r\ncontent-length: 2", "ab"),
+            Refused(400),
+        ),
+        (
+            post("content-length: 1\r\ncontent-length: 1", "a"),
+            Refused(400),
+        ),
         (post("content-length: 1, 1", "a"), Refused(400)),
         (post("content-length: +1", "a"), Refused(400)),
         (post("content-length: -1", "a"), Refused(400)),
@@ -44,24 +56,60 @@ fn lengths() -> Vec<(String, Fate)> {
         (post("content-length: 1 1", "a"), Refused(400)),
         (post("content-length:", "a"), Refused(400)),
         (post("content-length: 1e0", "a"), Refused(400)),
-        (post("content-length: 18446744073709551616", "a"), Refused(400)),
-        (post("content-length: 5000", &"a".repeat(5000)), Refused(413)),
-        (post("content-length: 18446744073709551614", "a"), Refused(400)),
+        (
+            post("content-length: 18446744073709551616", "a"),
+            Refused(400),
+        ),
+        (
+            post("content-length: 5000", &"a".repeat(5000)),
+            Refused(413),
+        ),
+        (
+            post("content-length: 18446744073709551614", "a"),
+            Refused(400),
+        ),
         (post(&format!("{te}: xchunked"), &chunked), Refused(400)),
-        (post(&format!("{te}: chunked, identity"), &chunked), Refused(400)),
+        (
+            post(&format!("{te}: chunked, identity"), &chunked),
+            Refused(400),
+        ),
         (post(&format!("{te}: identity"), SMUGGLED), Refused(400)),
-        (post(&format!("{te}: gzip, chunked"), &chunked), Refused(400)),
-        (post(&format!("{te}: chunked\r\n{te}: chunked"), &chunked), Refused(400)),
-        (post(&format!("{te}: chunked\r\n{te}: x"), &chunked), Refused(400)),
+        (
+            post(&format!("{te}: gzip, chunked"), &chunked),
+            Refused(400),
+        ),
+        (
+            post(&format!("{te}: chunked\r\n{te}: chunked"), &chunked),
+            Refused(400),
+        ),
+        (
+            post(&format!("{te}: chunked\r\n{te}: x"), &chunked),
+            Refused(400),
+        ),
         (post(&format!("{te} : chunked"), &chunked), Refused(400)),
         (post(&format!("{te}:\u{b}chunked"), &chunked), Refused(400)),
         (post(&format!("{te}: \"chunked\""), &chunked), Refused(400)),
         (post(&format!(" {te}: chunked"), &chunked), Refused(400)),
-        (post(&format!("x: y\r\n {te}: chunked"), &chunked), Refused(400)),
-        (post(&format!("x: y\n{te}: chunked"), &chunked), Refused(400)),
-        (post(&format!("x: y\r{te}: chunked"), &chunked), Refused(400)),
-        ("POST /p HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".into(), Refused(400)),
-        (post("transfer_encoding: chunked\r\nconnection: close", SMUGGLED), Ordered(&["POST /p"])),
+        (
+            post(&format!("x: y\r\n {te}: chunked"), &chunked),
+            Refused(400),
+        ),
+        (
+            post(&format!("x: y\n{te}: chunked"), &chunked),
+            Refused(400),
+        ),
+        (
+            post(&format!("x: y\r{te}: chunked"), &chunked),
+            Refused(400),
+        ),
+        (
+            "POST /p HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".into(),
+            Refused(400),
+        ),
+        (
+            post("transfer_encoding: chunked\r\nconnection: close", SMUGGLED),
+            Ordered(&["POST /p"]),
+        ),
     ]
 }
 
@@ -69,7 +117,10 @@ fn chunks() -> Vec<(String, Fate)> {
     let chunked = |body: &str| post("transfer-encoding: chunked\r\nconnection: close", body);
     vec![
         (chunked("3\r\nabc\r\n0\r\n\r\n"), Ordered(&["POST /p"])),
-        (chunked("3;a=b\r\nabc\r\n0\r\nx: y\r\n\r\n"), Ordered(&["POST /p"])),
+        (
+            chunked("3;a=b\r\nabc\r\n0\r\nx: y\r\n\r\n"),
+            Ordered(&["POST /p"]),
+        ),
         (chunked("0x3\r\nabc\r\n0\r\n\r\n"), Refused(400)),
         (chunked("+3\r\nabc\r\n0\r\n\r\n"), Refused(400)),
         (chunked("-3\r\nabc\r\n0\r\n\r\n"), Refused(400)),
@@ -80,13 +131,28 @@ fn chunks() -> Vec<(String, Fate)> {
         (chunked("3\r\nabc0\r\n\r\n"), Refused(400)),
         (chunked("3;\n\r\nabc\r\n0\r\n\r\n"), Refused(400)),
         (chunked("2;\nxx\r\nab\r\n0\r\n\r\n"), Refused(400)),
-        (chunked(&format!("3;{}\r\nabc\r\n0\r\n\r\n", "x".repeat(500))), Refused(400)),
-        (chunked("10000000000000003\r\nabc\r\n0\r\n\r\n"), Refused(400)),
-        (chunked("ffffffffffffffff\r\nabc\r\n0\r\n\r\n"), Refused(400)),
-        (chunked(&format!("0\r\n{}\r\n", "x: y\r\n".repeat(2000))), Refused(400)),
+        (
+            chunked(&format!("3;{}\r\nabc\r\n0\r\n\r\n", "x".repeat(500))),
+            Refused(400),
+        ),
+        (
+            chunked("10000000000000003\r\nabc\r\n0\r\n\r\n"),
+            Refused(400),
+        ),
+        (
+            chunked("ffffffffffffffff\r\nabc\r\n0\r\n\r\n"),
+            Refused(400),
+        ),
+        (
+            chunked(&format!("0\r\n{}\r\n", "x: y\r\n".repeat(2000))),
+            Refused(400),
+        ),
         (chunked("0\r\nx : y\r\n\r\n"), Refused(400)),
         (chunked("3\r\nab"), Refused(400)),
-        (chunked(&format!("1388\r\n{}\r\n0\r\n\r\n", "a".repeat(5000))), Refused(413)),
+        (
+            chunked(&format!("1388\r\n{}\r\n0\r\n\r\n", "a".repeat(5000))),
+            Refused(413),
+        ),
     ]
 }
 
@@ -94,11 +160,20 @@ fn heads() -> Vec<(String, Fate)> {
     vec![
         ("GET /g HTTP/1.1\nhost: a\n\n".into(), Refused(400)),
         ("GET /g HTTP/1.1\r\nhost: a\r\n\n".into(), Refused(400)),
-        ("GET /g HTTP/1.1\r\nhost: a\rx: y\r\n\r\n".into(), Refused(400)),
+        (
+            "GET /g HTTP/1.1\r\nhost: a\rx: y\r\n\r\n".into(),
+            Refused(400),
+        ),
         ("GET /g HTTP/1.1\r\n\r\n".into(), Refused(400)),
-        ("GET /g HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".into(), Refused(400)),
+        (
+            "GET /g HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".into(),
+            Refused(400),
+        ),
         ("GET /g HTTP/1.1\r\nhost: a b\r\n\r\n".into(), Refused(400)),
-        ("GET /g HTTP/1.1\r\nhost: a/b@c\r\n\r\n".into(), Refused(400)),
+        (
+            "GET /g HTTP/1.1\r\nhost: a/b@c\r\n\r\n".into(),
+            Refused(400),
+        ),
         ("GET /g HTTP/1.1\r\n host: a\r\n\r\n".into(), Refused(400)),
         (get("x y: z\r\n"), Refused(400)),
         (get("x : z\r\n"), Refused(400)),
@@ -110,14 +185,23 @@ fn heads() -> Vec<(String, Fate)> {
         (get("ä: x\r\n"), Refused(400)),
         (get("x: y\r\n  folded: z\r\n"), Refused(400)),
         (get("idempotency-key: a b\r\n"), Refused(400)),
-        (get("idempotency-key: a\r\nidempotency-key: a\r\n"), Refused(400)),
+        (
+            get("idempotency-key: a\r\nidempotency-key: a\r\n"),
+            Refused(400),
+        ),
         (get("content-digest: sha-256=:AAAA:\r\n"), Refused(400)),
         (get("upgrade: websocket\r\n"), Refused(501)),
         (get(&format!("x: {}\r\n", "y".repeat(20_000))), Refused(431)),
         (get(&"x: y\r\n".repeat(200)), Refused(431)),
-        (get("connection: host, content-length\r\n"), Ordered(&["GET /g"])),
+        (
+            get("connection: host, content-length\r\n"),
+            Ordered(&["GET /g"]),
+        ),
         (get("expect: 200-ok\r\n"), Ordered(&["GET /g"])),
-        ("\r\nGET /g HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".into(), Ordered(&["GET /g"])),
+        (
+            "\r\nGET /g HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".into(),
+            Ordered(&["GET /g"]),
+        ),
         ("GET /g HTTP/1.1\r\nhost: a\r\n".into(), Closed),
         (String::new(), Closed),
     ]
@@ -144,12 +228,24 @@ fn lines() -> Vec<(String, Fate)> {
         (line("CONNECT a:80 HTTP/1.1"), Refused(501)),
         (line("TRACE /g HTTP/1.1"), Refused(501)),
         (line("BYZANTINE-REFUSED /host HTTP/1.1"), Refused(400)),
-        (line(&format!("GET /{} HTTP/1.1", "g".repeat(9000))), Refused(400)),
-        (line(&format!("{} /g HTTP/1.1", "G".repeat(40))), Refused(400)),
-        (line("GET http://evil.example/g?x HTTP/1.1"), Ordered(&["GET /g?x"])),
+        (
+            line(&format!("GET /{} HTTP/1.1", "g".repeat(9000))),
+            Refused(400),
+        ),
+        (
+            line(&format!("{} /g HTTP/1.1", "G".repeat(40))),
+            Refused(400),
+        ),
+        (
+            line("GET http://evil.example/g?x HTTP/1.1"),
+            Ordered(&["GET /g?x"]),
+        ),
         ("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".into(), Refused(400)),
         ("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0".into(), Closed),
-        (format!("{}{SMUGGLED}", line("GET /g HTTP/1.1")), Ordered(&["GET /g", "GET /smuggled"])),
+        (
+            format!("{}{SMUGGLED}", line("GET /g HTTP/1.1")),
+            Ordered(&["GET /g", "GET /smuggled"]),
+        ),
     ]
 }
 
@@ -162,11 +258,17 @@ async fn check(service: &Service, bytes: &str, fate: Fate) {
         Refused(status) => {
             let expected = format!("HTTP/1.1 {status} ");
             assert!(response.starts_with(&expected), "{shown:?}: {response}");
-            assert!(response.contains("https://byzantine.dev/problems/"), "{shown:?}: {response}");
+            assert!(
+                response.contains("https://byzantine.dev/problems/"),
+                "{shown:?}: {response}"
+            );
             assert!(ordered.is_empty(), "{shown:?} ordered {ordered:?}");
         }
         Ordered(expected) => {
-            assert!(response.starts_with("HTTP/1.1 200 "), "{shown:?}: {response}");
+            assert!(
+                response.starts_with("HTTP/1.1 200 "),
+                "{shown:?}: {response}"
+            );
             assert_eq!(ordered, expected, "{shown:?}");
         }
         Closed => assert_eq!((response.as_str(), ordered.len()), ("", 0), "{shown:?}"),
@@ -187,7 +289,8 @@ async fn every_shape_is_refused_or_harmless_and_the_server_goes_on() {
 #[tokio::test]
 async fn what_follows_a_refused_request_is_never_read_as_one() {
     let service = start(Setup::default()).await;
-    let bad = "POST /p HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n";
+    let bad =
+        "POST /p HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n";
     let bytes = format!("{}{bad}{SMUGGLED}{SMUGGLED}", line("GET /first HTTP/1.1"));
     let response = raw(service.address, bytes.as_bytes()).await;
     assert_eq!(*service.targets.lock().unwrap(), ["GET /first"]);

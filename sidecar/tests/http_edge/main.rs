@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "the whole binary is a test")]
 
-
+mod app;
 mod clients;
-
+mod executing;
 mod hostile;
-
+mod recovering;
 mod service;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use byzantine_consensus::{Request, Sequence, UnixMillis};
 use byzantine_proof::tree::Frontier;
 use byzantine_proof::{
@@ -17,7 +18,6 @@ use byzantine_sidecar::gateway::{Gateway, GatewayParts};
 use byzantine_sidecar::ledger::Ledger;
 use byzantine_sidecar::respond::{AppBody, AppResponse, Place, Responder};
 use byzantine_sidecar::submission::{Certified, Driver, Submission, SubmitError};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,7 +55,11 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let (behaviour, transport) = (Behaviour::Certify, ProofTransport::Auto);
-        Self { behaviour, transport, origins: Vec::new() }
+        Self {
+            behaviour,
+            transport,
+            origins: Vec::new(),
+        }
     }
 }
 
@@ -105,7 +109,12 @@ pub(crate) async fn start(setup: Setup) -> Service {
     };
     let served = tokio::spawn(gateway.serve(listener, stopped, Duration::from_secs(5)));
     let (targets, (release, released)) = (Arc::default(), watch::channel(false));
-    tokio::spawn(drive(submissions, Arc::clone(&targets), setup.behaviour, released));
+    tokio::spawn(drive(
+        submissions,
+        Arc::clone(&targets),
+        setup.behaviour,
+        released,
+    ));
     Service {
         address,
         policy: Policy::of(&members),
@@ -125,7 +134,10 @@ async fn drive(
     mut released: watch::Receiver<bool>,
 ) {
     while let Some(Submission { request, reply, .. }) = submissions.recv().await {
-        targets.lock().unwrap().push(format!("{} {}", request.method, request.target));
+        targets
+            .lock()
+            .unwrap()
+            .push(format!("{} {}", request.method, request.target));
         if behaviour == Behaviour::Hold {
             released.wait_for(|released| *released).await.unwrap();
         }
@@ -145,13 +157,25 @@ fn respond(request: &Request) -> AppResponse {
     }
     let mut body = format!("{} {} ", request.method, request.target).into_bytes();
     body.extend_from_slice(&request.body);
-    let status = if request.target == "/none" { StatusCode::NO_CONTENT } else { StatusCode::OK };
-    AppResponse { status, headers, body: AppBody::Whole(Bytes::from(body)) }
+    let status = if request.target == "/none" {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::OK
+    };
+    AppResponse {
+        status,
+        headers,
+        body: AppBody::Whole(Bytes::from(body)),
+    }
 }
 
 /// A tree of one leaf, cosigned by three replicas.
 fn certify(request: &Request) -> Certified {
-    let place = Place { sequence: Sequence(1), index: 0, time: UnixMillis(1_795_000_000_000) };
+    let place = Place {
+        sequence: Sequence(1),
+        index: 0,
+        time: UnixMillis(1_795_000_000_000),
+    };
     let answer = responder().answer(place, request, respond(request));
     let mut tree = Frontier::new();
     tree.append(answer.leaf_hash());
@@ -159,14 +183,21 @@ fn certify(request: &Request) -> Certified {
     let (origin, size, root) = (members.origin().clone(), tree.size(), tree.root());
     let checkpoint = Checkpoint { origin, size, root };
     let cosign = |id: u8| {
-        (ReplicaId(id), Cosignature::cosign(&secret(3 * id + 2), &checkpoint, 1_795_000_000))
+        (
+            ReplicaId(id),
+            Cosignature::cosign(&secret(3 * id + 2), &checkpoint, 1_795_000_000),
+        )
     };
     let cosignatures: Vec<_> = (0..3).map(cosign).collect();
     let signed = SignedCheckpoint::assemble(&members, checkpoint.clone(), &cosignatures).unwrap();
     let leaf = ResponseLeaf::parse(std::str::from_utf8(&answer.leaf).unwrap()).unwrap();
     let block = FieldBlock::parse(std::str::from_utf8(&answer.fields).unwrap()).unwrap();
     let proof = TlogProof::new(&leaf, &block, 0, Vec::new(), &signed);
-    Certified { answer, position: 0, proof }
+    Certified {
+        answer,
+        position: 0,
+        proof,
+    }
 }
 
 /// Sends bytes as they are, half-closes, and reads until the server closes.
@@ -180,5 +211,7 @@ pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
         let _ = stream.read_to_end(&mut received).await;
         String::from_utf8_lossy(&received).into_owned()
     };
-    tokio::time::timeout(Duration::from_secs(15), exchange).await.expect("the server must answer")
+    tokio::time::timeout(Duration::from_secs(15), exchange)
+        .await
+        .expect("the server must answer")
 }

@@ -218,7 +218,9 @@ fn serve(mut stream: &TcpStream) -> Option<()> {
         reader.read_exact(&mut body).ok()?;
         let size = ordinal.len();
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length:";
-        write!(stream, "{head} {size}\r\n\r\n{ordinal}").ok()?;
+        // In one write: a second small one would wait for the first one's acknowledgement.
+        let response = format!("{head} {size}\r\n\r\n{ordinal}");
+        stream.write_all(response.as_bytes()).ok()?;
     }
 }
 

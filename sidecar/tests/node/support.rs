@@ -60,11 +60,11 @@ pub(crate) fn request(
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let key = key.map_or_else(String::new, |key| format!("Idempotency-Key: \"{key}\"\r\n"));
     let length = body.len();
-    write!(
-        stream,
+    let request = format!(
         "{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{key}\
          Content-Length: {length}\r\n\r\n{body}"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
