@@ -6,7 +6,7 @@
 use std::fmt;
 
 use byzantine_consensus::Answer;
-use byzantine_proof::{FieldBlock, ResponseLeaf};
+use byzantine_proof::{Digest, FieldBlock, ResponseLeaf};
 use serde_json::Value;
 
 /// The longest excerpt of either side, in bytes.
@@ -157,7 +157,7 @@ fn line_beside(answer: &Answer, other: &Answer) -> String {
 }
 
 fn state_difference(ours: &ResponseLeaf, theirs: &ResponseLeaf) -> Option<Difference> {
-    let side = |leaf: &ResponseLeaf| leaf.state.map_or("absent".to_owned(), |it| it.to_base64());
+    let side = |leaf: &ResponseLeaf| leaf.state.map_or("absent".to_owned(), Digest::to_base64);
     let differ = ours.state != theirs.state;
     differ.then(|| differs(Part::State, side(ours), side(theirs)))
 }
@@ -294,7 +294,7 @@ fn excerpt(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use byzantine_proof::{Digest, LeafKind, Origin, RequestFields};
+    use byzantine_proof::{LeafKind, Origin, RequestFields};
 
     use super::*;
 

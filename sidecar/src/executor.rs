@@ -137,8 +137,8 @@ impl Executor {
         }
     }
 
-    /// Names the last batch in the ledger, behind which the driver goes on: the app is brought up to
-    /// there at the start instead of with the first batch.
+    /// Names the last batch in the ledger, behind which the driver goes on: the app is brought up
+    /// to there at the start instead of with the first batch.
     #[must_use]
     pub fn starting_after(self, last: Sequence) -> Self {
         Self {

@@ -39,7 +39,7 @@ use reply::{Asked, Reply};
 use violation::{REFUSED_METHOD, Violation};
 
 /// The most requests in the gateway at a time; each may hold a body.
-const MAX_REQUESTS: usize = 512;
+const MAX_REQUESTS: usize = 1024;
 
 /// When to try again where no better time is known, in seconds.
 const RETRY_SECONDS: u32 = 1;

@@ -141,9 +141,10 @@ impl AppClient {
         lives: &Lives,
         life: &Life,
     ) -> Result<(Connection, bool), CallFailure> {
-        while let Some(idle) = self.idle().pop() {
+        while let Some(mut idle) = self.take_idle() {
             let fresh = idle.since.elapsed() < MAX_IDLE_TIME && &idle.life == life;
-            if fresh && idle.connection.is_ready() {
+            // Its last response was read to the end, so it is ready at once, or closed.
+            if fresh && idle.connection.ready().await.is_ok() {
                 return Ok((idle.connection, true));
             }
         }
@@ -191,6 +192,10 @@ impl AppClient {
                 since: Instant::now(),
             });
         }
+    }
+
+    fn take_idle(&self) -> Option<Idle> {
+        self.idle().pop()
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {

@@ -78,10 +78,10 @@ impl Executor {
 
     /// A call number that is not sent counts as executed.
     pub(super) fn skip(&mut self, ordinal: u64) {
-        if let Standing::Current { applied, .. } = &mut self.standing {
-            if *applied + 1 == ordinal {
-                *applied = ordinal;
-            }
+        if let Standing::Current { applied, .. } = &mut self.standing
+            && *applied + 1 == ordinal
+        {
+            *applied = ordinal;
         }
     }
 

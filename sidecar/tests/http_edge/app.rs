@@ -1,7 +1,7 @@
 //! An app that counts, and can be told to crash, hang or wait; and an executor in front of it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub(crate) struct State {
     /// Never answer this ordinal, and note that it arrived.
     pub(crate) stall_at: Option<u64>,
     pub(crate) stalled: bool,
+    /// Connections accepted.
+    pub(crate) connections: usize,
     /// Headers of the last call.
     pub(crate) seen: Option<http::HeaderMap>,
 }
@@ -69,6 +71,7 @@ impl Process {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                state.lock().unwrap().connections += 1;
                 let (state, barrier) = (Arc::clone(&state), Arc::clone(&barrier));
                 let service = service_fn(move |request| {
                     answer(Arc::clone(&state), Arc::clone(&barrier), request)
@@ -101,7 +104,9 @@ async fn answer(
             return Ok(Response::new(Full::from(json)));
         }
         "/hang" => std::future::pending().await,
-        "/meet" => drop(barrier.wait().await),
+        "/meet" => {
+            barrier.wait().await;
+        }
         _ => {}
     }
     let ordinal = head.headers["byzantine-ordinal"]
@@ -182,7 +187,7 @@ impl Bench {
         let started = start(
             kind,
             address,
-            directory.path().to_owned(),
+            directory.path(),
             &calls,
             Sequence(0),
         );
@@ -223,7 +228,7 @@ impl Bench {
     pub(crate) fn restart_executor(&mut self) {
         self.executor.abort();
         let last = Sequence(self.next.0 - 1);
-        let path = self.directory.path().to_owned();
+        let path = self.directory.path();
         let started = start(self.kind, self.address, path, &self.calls, last);
         (
             self.executions,
@@ -325,7 +330,7 @@ type Started = (
 fn start(
     kind: StateKind,
     address: SocketAddr,
-    directory: PathBuf,
+    directory: &Path,
     calls: &Arc<Calls>,
     last: Sequence,
 ) -> Started {

@@ -99,3 +99,13 @@ async fn a_stateless_app_is_sent_a_broken_call_again() {
     let _app = bench.start_app(&state).await;
     assert_eq!(bench.run(&["POST /a", "POST /b"]).await, ["200 1", "200 2"]);
 }
+
+#[tokio::test]
+async fn connections_are_kept() {
+    let (mut bench, state) = (Bench::new(StateKind::Memory).await, Shared::default());
+    let _app = bench.start_app(&state).await;
+    bench.run(&["POST /a"; 50]).await;
+    // One for the calls, the others for looks at its health.
+    let connections = state.lock().unwrap().connections;
+    assert!(connections < 10, "{connections}");
+}
