@@ -122,8 +122,10 @@ impl Admin {
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "not ready")
         };
-        let reasons: String = reasons.iter().map(|reason| format!("{reason}\n")).collect();
-        page(status, "text/plain", format!("{first}\n{reasons}"))
+        let lines: Vec<&str> = std::iter::once(first)
+            .chain(reasons.iter().map(String::as_str))
+            .collect();
+        page(status, "text/plain", lines.join("\n") + "\n")
     }
 
     fn status(&self) -> Response<Full<Bytes>> {

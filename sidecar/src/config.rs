@@ -174,7 +174,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             max_body_bytes: 1024 * 1024,
-            key_retention: Duration::from_secs(24 * 60 * 60),
+            key_retention: Duration::from_hours(24),
             drop_request_headers: Vec::new(),
             drop_response_headers: Vec::new(),
             covered_request_headers: Vec::new(),
@@ -326,7 +326,7 @@ impl Config {
     }
 
     fn check_durations(&self) -> Result<(), ConfigError> {
-        let (lowest, highest) = (Duration::from_millis(10), Duration::from_secs(24 * 60 * 60));
+        let (lowest, highest) = (Duration::from_millis(10), Duration::from_hours(24));
         let durations = [
             ("app.timeout", self.app.timeout),
             ("consensus.requestTimeout", self.consensus.request_timeout),
@@ -376,7 +376,9 @@ mod duration_text {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(D::Error::custom)
+        let duration = humantime::parse_duration(&text);
+        let refused = |error| format!("`{text}` is no duration such as 30s or 2h ({error})");
+        duration.map_err(|error| D::Error::custom(refused(error)))
     }
 }
 
@@ -407,7 +409,7 @@ app: {address: '127.0.0.1:8080'}
         assert_eq!(config.app.timeout, Duration::from_secs(30));
         assert_eq!(config.app.state.kind, StateKind::Memory);
         assert_eq!(config.consensus.checkpoint_interval, 128);
-        assert_eq!(config.http.key_retention, Duration::from_secs(86_400));
+        assert_eq!(config.http.key_retention, Duration::from_hours(24));
         assert_eq!(config.proofs.transport, ProofTransport::Auto);
     }
 
@@ -422,7 +424,7 @@ app: {address: '127.0.0.1:8080'}
     fn wrong_fields_are_named() {
         let cases = [
             ("colour: red", "colour"),
-            ("consensus: {requestTimeout: soon}", "requestTimeout"),
+            ("consensus: {requestTimeout: soon}", "`soon` is no duration"),
             ("consensus: {requestTimeout: 1us}", "requestTimeout"),
             ("consensus: {checkpointInterval: 1}", "checkpointInterval"),
             ("http: {maxBodyBytes: 0}", "maxBodyBytes"),

@@ -14,7 +14,6 @@ mod snapshot;
 mod watchfulness;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use crate::error::SidecarError;
 use crate::interposer::Interposer;
 use crate::ledger::Ledger;
-use crate::peers::{PeerEvent, Peers};
+use crate::peers::{PeerEvent, PeerEvents, Peers};
 use crate::status::ObservationKind;
 use crate::submission::{NotAccepted, Submission};
 use crate::telemetry::{Sighting, Telemetry, unix_milliseconds};
@@ -54,10 +53,8 @@ pub struct DriverParts {
     pub config: Config,
     /// The keys.
     pub authority: Arc<dyn Authority>,
-    /// The open journal, and where it is.
+    /// The open journal.
     pub journal: JournalLog,
-    /// The journal's directory, for messages.
-    pub journal_directory: PathBuf,
     /// What the journal held.
     pub records: Vec<Record>,
     /// The ledger.
@@ -67,7 +64,7 @@ pub struct DriverParts {
     /// The links, and what comes over them.
     pub peers: Peers,
     /// One queue of events for each peer.
-    pub peer_events: Vec<(ReplicaId, mpsc::Receiver<PeerEvent>)>,
+    pub peer_events: PeerEvents,
     /// Requests of this gateway.
     pub submissions: mpsc::Receiver<Submission>,
     /// Where the newest signed checkpoint is announced.
@@ -113,7 +110,6 @@ struct Driver {
     origin: Digest,
     authority: Arc<dyn Authority>,
     journal: JournalLog,
-    journal_directory: PathBuf,
     ledger: Arc<Ledger>,
     history: Arc<CallHistory>,
     peers: Peers,
@@ -162,7 +158,6 @@ impl Driver {
             replica,
             authority,
             journal: parts.journal,
-            journal_directory: parts.journal_directory,
             ledger,
             history: parts.history,
             peers: parts.peers,

@@ -173,9 +173,9 @@ mod tests {
     fn keys_are_read_back_and_never_overwritten() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys");
-        let made = Keystore::generate(&path).unwrap();
-        let read = Keystore::load(&path).unwrap();
-        assert_eq!(made.member(ReplicaId(1)), read.member(ReplicaId(1)));
+        let generated = Keystore::generate(&path).unwrap();
+        let loaded = Keystore::load(&path).unwrap();
+        assert_eq!(generated.member(ReplicaId(1)), loaded.member(ReplicaId(1)));
         let mode = fs::metadata(path.join("vote.key"))
             .unwrap()
             .permissions()

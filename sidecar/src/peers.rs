@@ -47,6 +47,9 @@ pub enum PeerEvent {
     Malformed,
 }
 
+/// The events of every other replica, each in a queue of its own.
+pub type PeerEvents = Vec<(ReplicaId, mpsc::Receiver<PeerEvent>)>;
+
 /// Which replica this is and where the others are.
 pub struct Neighbourhood {
     /// The members, whose link keys are pinned.
@@ -74,7 +77,7 @@ impl Peers {
         neighbourhood: Neighbourhood,
         link_key: &SecretKey,
         listener: TcpListener,
-    ) -> Result<(Self, Vec<(ReplicaId, mpsc::Receiver<PeerEvent>)>), SidecarError> {
+    ) -> Result<(Self, PeerEvents), SidecarError> {
         let Neighbourhood {
             membership,
             replica,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use byzantine_consensus::Keys;
+use byzantine_consensus::{Keys, Record};
 use byzantine_proof::{Membership, ReplicaId, RequestFields};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,14 +24,14 @@ use crate::gateway::{Gateway, GatewayParts};
 use crate::interposer::Interposer;
 use crate::keystore::Keystore;
 use crate::ledger::Ledger;
-use crate::peers::{Neighbourhood, Peers};
+use crate::peers::{Neighbourhood, PeerEvents, Peers};
 use crate::respond::Responder;
 use crate::shutdown::Signals;
 use crate::submission::{AppHealth, Driver, ExecutorPort, OutcomeSender};
 use crate::telemetry::Telemetry;
 
 /// How long an answer belongs to a key that a gateway made.
-const GATEWAY_KEY_RETENTION: Duration = Duration::from_secs(10 * 60);
+const GATEWAY_KEY_RETENTION: Duration = Duration::from_mins(10);
 
 /// How long the gateway may take to answer what it has accepted.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -81,6 +81,22 @@ struct Listeners {
     admin: TcpListener,
 }
 
+/// What lies on disk, and what is told of it.
+struct Stores {
+    telemetry: Arc<Telemetry>,
+    ledger: Arc<Ledger>,
+    history: Arc<CallHistory>,
+    journal: JournalLog,
+    records: Vec<Record>,
+}
+
+/// The ends of a started driver.
+struct DriverEnds {
+    gateway: Driver,
+    port: ExecutorPort,
+    thread: std::thread::JoinHandle<Result<(), SidecarError>>,
+}
+
 /// A sidecar at work.
 struct Running {
     gateway: Gateway,
@@ -121,12 +137,62 @@ impl Foundation {
         listeners: Listeners,
         interposer: Arc<dyn Interposer>,
     ) -> Result<Running, SidecarError> {
+        let stores = self.stores()?;
+        let telemetry = Arc::clone(&stores.telemetry);
+        let (health, seen_health) = watch::channel(AppHealth::default());
+        let (snapshot, seen_snapshot) = watch::channel(Snapshot::default());
+        let (stop_driver, stop) = mpsc::channel(1);
+        let admin = Admin {
+            reporter: self.reporter(Arc::clone(&stores.ledger), seen_health),
+            telemetry: Arc::clone(&telemetry),
+            snapshot: seen_snapshot,
+        };
+        let (history, shared) = (Arc::clone(&stores.history), Arc::clone(&interposer));
+        let ends = self.drive(stores, listeners.peer, shared, (snapshot, stop))?;
+        let executor = self.executor(ends.port, history, health, &interposer, &telemetry);
+        Ok(Running {
+            gateway: self.gateway(ends.gateway, interposer, telemetry),
+            http: listeners.http,
+            stop_driver,
+            driver: ended(ends.thread)?,
+            executor: tokio::spawn(executor.run()),
+            admin: tokio::spawn(admin.serve(listeners.admin)),
+            _lock: self.lock,
+        })
+    }
+
+    fn stores(&self) -> Result<Stores, SidecarError> {
         let telemetry = Arc::new(Telemetry::new(&self.membership)?);
-        let ledger = self.config.data.join("ledger.redb");
-        let ledger = Ledger::open(&ledger, Arc::clone(&self.membership), self.replica)?;
+        let path = self.config.data.join("ledger.redb");
+        let ledger = Ledger::open(&path, Arc::clone(&self.membership), self.replica)?;
         let ledger = Arc::new(ledger);
-        let history = Arc::new(CallHistory::new(Arc::clone(&ledger)));
-        let (driver, submissions, announce) = Driver::channel(
+        let path = self.config.data.join("journal");
+        let (journal, records) = JournalLog::open(&path, telemetry.metrics().journal_fsync())?;
+        Ok(Stores {
+            telemetry,
+            history: Arc::new(CallHistory::new(Arc::clone(&ledger))),
+            ledger,
+            journal,
+            records,
+        })
+    }
+
+    /// Starts the links and the driver between them, the gateway and the executor.
+    fn drive(
+        &self,
+        stores: Stores,
+        listener: TcpListener,
+        interposer: Arc<dyn Interposer>,
+        (snapshot, stop): (watch::Sender<Snapshot>, mpsc::Receiver<()>),
+    ) -> Result<DriverEnds, SidecarError> {
+        let Stores {
+            telemetry,
+            ledger,
+            history,
+            journal,
+            records,
+        } = stores;
+        let (gateway, submissions, announce) = Driver::channel(
             Arc::clone(&self.membership),
             Arc::clone(&ledger),
             self.patience(),
@@ -134,21 +200,14 @@ impl Foundation {
         let (executions, to_run) = mpsc::channel(EXECUTION_QUEUE);
         let (outcomes, from_executor) = OutcomeSender::channel(EXECUTION_QUEUE);
         let (diverged, heard_diverged) = watch::channel(None);
-        let (snapshot, seen_snapshot) = watch::channel(Snapshot::default());
-        let (health, seen_health) = watch::channel(AppHealth::default());
-        let (stop_driver, stop) = mpsc::channel(1);
-        let (peers, peer_events) = self.peers(listeners.peer)?;
-        let journal_directory = self.config.data.join("journal");
-        let fsync = telemetry.metrics().journal_fsync();
-        let (journal, records) = JournalLog::open(&journal_directory, fsync)?;
+        let (peers, peer_events) = self.peers(listener)?;
         let thread = driver::spawn(DriverParts {
             config: self.core(),
             authority: Arc::new(self.authority()),
             journal,
-            journal_directory,
             records,
-            ledger: Arc::clone(&ledger),
-            history: Arc::clone(&history),
+            ledger,
+            history,
             peers,
             peer_events,
             submissions,
@@ -157,8 +216,8 @@ impl Foundation {
             outcomes: from_executor,
             diverged,
             snapshot,
-            interposer: Arc::clone(&interposer),
-            telemetry: Arc::clone(&telemetry),
+            interposer,
+            telemetry,
             stop,
         })?;
         let port = ExecutorPort {
@@ -166,20 +225,10 @@ impl Foundation {
             outcomes,
             diverged: heard_diverged,
         };
-        let executor = self.executor(port, history, health, &interposer, &telemetry);
-        let admin = Admin {
-            reporter: self.reporter(ledger, seen_health),
-            telemetry: Arc::clone(&telemetry),
-            snapshot: seen_snapshot,
-        };
-        Ok(Running {
-            gateway: self.gateway(driver, interposer, telemetry),
-            http: listeners.http,
-            stop_driver,
-            driver: ended(thread)?,
-            executor: tokio::spawn(executor.run()),
-            admin: tokio::spawn(admin.serve(listeners.admin)),
-            _lock: self.lock,
+        Ok(DriverEnds {
+            gateway,
+            port,
+            thread,
         })
     }
 
@@ -212,17 +261,7 @@ impl Foundation {
         )
     }
 
-    #[expect(clippy::type_complexity, reason = "passed on as it is")]
-    fn peers(
-        &self,
-        listener: TcpListener,
-    ) -> Result<
-        (
-            Peers,
-            Vec<(ReplicaId, mpsc::Receiver<crate::peers::PeerEvent>)>,
-        ),
-        SidecarError,
-    > {
+    fn peers(&self, listener: TcpListener) -> Result<(Peers, PeerEvents), SidecarError> {
         let neighbourhood = Neighbourhood {
             membership: Arc::clone(&self.membership),
             replica: self.replica,

@@ -8,7 +8,7 @@ use byzantine_proof::ReplicaId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::peers::PeerEvent;
+use crate::peers::{PeerEvent, PeerEvents};
 use crate::submission::Submission;
 
 /// What one tick takes from each source, so that a flood from one leaves room for the others.
@@ -18,7 +18,7 @@ const OUTCOME_SHARE: usize = 64;
 
 /// The sources.
 pub(super) struct Inbox {
-    pub(super) peers: Vec<(ReplicaId, mpsc::Receiver<PeerEvent>)>,
+    pub(super) peers: PeerEvents,
     pub(super) submissions: mpsc::Receiver<Submission>,
     pub(super) outcomes: mpsc::Receiver<(Sequence, Vec<Outcome>)>,
     /// Closed when the driver shall stop.

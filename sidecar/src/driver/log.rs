@@ -1,6 +1,6 @@
 //! The journal as the core sees it, and what it held at the start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use byzantine_consensus::{Log, Record};
 use byzantine_journal::{Journal, JournalError, Limits, RealDisk};
@@ -14,6 +14,7 @@ const RECORD_BYTES: u32 = 3 << 30;
 /// The journal of one replica.
 pub struct JournalLog {
     journal: Journal<RealDisk>,
+    directory: PathBuf,
     fsync: Histogram,
 }
 
@@ -39,12 +40,18 @@ impl JournalLog {
             .map(|bytes| Record::decode(bytes))
             .collect::<Option<Vec<_>>>();
         let records = records.ok_or_else(|| journal_failed(directory, UnknownRecord))?;
-        Ok((Self { journal, fsync }, records))
+        let log = Self {
+            journal,
+            directory: directory.to_owned(),
+            fsync,
+        };
+        Ok((log, records))
     }
 
     /// Replaces everything by `base`; the ledger must be durable up to it.
-    pub(super) fn compact(&mut self, base: &[Record]) -> Result<(), JournalError> {
-        self.journal.compact(base.iter().map(Record::encode))
+    pub(super) fn compact(&mut self, base: &[Record]) -> Result<(), SidecarError> {
+        let compacted = self.journal.compact(base.iter().map(Record::encode));
+        compacted.map_err(|error| journal_failed(&self.directory, error))
     }
 }
 
@@ -53,7 +60,7 @@ impl JournalLog {
 #[error("a record was written by another version of this program; run that one")]
 struct UnknownRecord;
 
-pub(super) fn journal_failed(
+fn journal_failed(
     directory: &Path,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> SidecarError {
@@ -63,23 +70,24 @@ pub(super) fn journal_failed(
 }
 
 impl Log for JournalLog {
-    type Error = JournalError;
+    type Error = SidecarError;
 
-    fn append(&mut self, record: &[u8]) -> Result<(), JournalError> {
-        match self.journal.append(record) {
+    fn append(&mut self, record: &[u8]) -> Result<(), SidecarError> {
+        let appended = match self.journal.append(record) {
             // Early durability is harmless, and makes room.
             Err(JournalError::GroupFull { .. }) => {
                 self.sync()?;
                 self.journal.append(record)
             }
             appended => appended,
-        }
+        };
+        appended.map_err(|error| journal_failed(&self.directory, error))
     }
 
-    fn sync(&mut self) -> Result<(), JournalError> {
+    fn sync(&mut self) -> Result<(), SidecarError> {
         let timer = self.fsync.start_timer();
-        self.journal.sync()?;
+        let synced = self.journal.sync();
         timer.observe_duration();
-        Ok(())
+        synced.map_err(|error| journal_failed(&self.directory, error))
     }
 }

@@ -9,7 +9,6 @@ use byzantine_proof::ReplicaId;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Driver;
-use super::log::journal_failed;
 use crate::error::SidecarError;
 use crate::interposer::Outbound;
 
@@ -21,8 +20,7 @@ impl Driver {
             return Ok(Effects::default());
         }
         let authority = self.authority.as_ref();
-        let released = effects.commit(&mut self.journal, &self.origin, self.own, authority);
-        let released = released.map_err(|error| journal_failed(&self.journal_directory, error))?;
+        let released = effects.commit(&mut self.journal, &self.origin, self.own, authority)?;
         let Released {
             envelopes,
             messages,
@@ -81,14 +79,10 @@ impl Driver {
         }
         self.undelivered.extend(executions);
         while let Some(next) = self.undelivered.pop_front() {
-            match self.executions.try_send(next) {
-                Ok(()) => {}
-                Err(TrySendError::Full(next)) => {
-                    self.undelivered.push_front(next);
-                    break;
-                }
-                // The executor has stopped, and this replica is about to.
-                Err(TrySendError::Closed(_)) => {}
+            // A closed queue means that the executor has stopped, and this replica is about to.
+            if let Err(TrySendError::Full(next)) = self.executions.try_send(next) {
+                self.undelivered.push_front(next);
+                break;
             }
         }
     }
@@ -127,7 +121,6 @@ impl Driver {
     fn compact(&mut self, stable: Sequence) -> Result<(), SidecarError> {
         self.ledger.make_durable(Some(stable))?;
         let base = self.replica.journal_base();
-        let compacted = self.journal.compact(&base);
-        compacted.map_err(|error| journal_failed(&self.journal_directory, error))
+        self.journal.compact(&base)
     }
 }

@@ -43,7 +43,9 @@ impl Cluster {
         }
         for replica in 0..4 {
             eventually("readiness", || {
-                cluster.admin(replica, "/readyz").is_some_and(is_ok)
+                cluster
+                    .admin(replica, "/readyz")
+                    .is_some_and(|ready| ready.status == 200)
             });
         }
         cluster
@@ -224,10 +226,6 @@ fn serve(mut stream: &TcpStream) -> Option<()> {
     }
 }
 
-fn is_ok(response: Response) -> bool {
-    response.status == 200
-}
-
 /// Posts with `count` keys through `gateways` in turn; every answer must be certified.
 fn load(cluster: &Cluster, prefix: &str, count: usize, gateways: &[usize]) -> Vec<u64> {
     let post = |number: usize| {
@@ -327,7 +325,9 @@ fn all_at_once_killed_they_lose_nothing() {
     }
     for replica in 0..4 {
         eventually("readiness", || {
-            cluster.admin(replica, "/readyz").is_some_and(is_ok)
+            cluster
+                .admin(replica, "/readyz")
+                .is_some_and(|ready| ready.status == 200)
         });
     }
     let after = load(&cluster, "key", 40, &[3, 2, 1, 0]);

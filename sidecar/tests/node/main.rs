@@ -1,5 +1,10 @@
 //! The parts of a node together: links, ledger, metrics, and four whole sidecars.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed unwrap fails the test, as it should"
+)]
+
 mod cluster;
 mod ledger;
 mod links;

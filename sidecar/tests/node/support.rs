@@ -57,7 +57,7 @@ pub(crate) fn request(
     body: &str,
 ) -> io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     let key = key.map_or_else(String::new, |key| format!("Idempotency-Key: \"{key}\"\r\n"));
     let length = body.len();
     let request = format!(
@@ -82,7 +82,7 @@ pub(crate) fn request(
 
 /// Looks until `condition` holds.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !condition() {
         assert!(
             Instant::now() < deadline,
