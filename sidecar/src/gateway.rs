@@ -11,18 +11,22 @@ mod head;
 mod reply;
 mod screened;
 mod server;
+mod unordered;
 mod violation;
 mod well_known;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use byzantine_consensus::Request;
 use byzantine_proof::IdempotencyKey;
 use http::request::Parts;
-use http::{HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -36,6 +40,7 @@ use crate::submission::{Driver, NotAccepted, SubmitError};
 use cors::Cors;
 use digests::WantedDigests;
 use reply::{Asked, Reply};
+use unordered::Unordered;
 use violation::{REFUSED_METHOD, Violation};
 
 /// The most requests in the gateway at a time; each may hold a body.
@@ -71,8 +76,18 @@ pub struct Gateway {
     cors: Cors,
     interposer: Arc<dyn Interposer>,
     observer: Observer,
+    unordered: Option<Unordered>,
     permits: Semaphore,
     stopping: AtomicBool,
+}
+
+/// A body of our own, or one that is streamed from the app.
+type ReplyBody = Either<Full<Bytes>, Incoming>;
+
+/// What becomes of a request.
+enum Served {
+    Whole(Reply),
+    Streamed(http::Response<Incoming>),
 }
 
 impl Gateway {
@@ -85,9 +100,18 @@ impl Gateway {
             cors: Cors::new(parts.cors_allow_origins),
             interposer: parts.interposer,
             observer: parts.observer,
+            unordered: None,
             permits: Semaphore::new(MAX_REQUESTS),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Passes exactly these paths to the app at `address`, unordered and without proof; `host` is
+    /// what it sees as `Host`.
+    #[must_use]
+    pub fn passing(self, paths: BTreeSet<String>, address: String, host: String) -> Self {
+        let unordered = (!paths.is_empty()).then(|| Unordered::new(address, host, paths));
+        Self { unordered, ..self }
     }
 
     /// Serves clients until `stop` resolves. Then it accepts nothing new and finishes what was
@@ -107,37 +131,60 @@ impl Gateway {
     }
 
     /// Answers one request.
-    async fn handle(&self, request: hyper::Request<Incoming>) -> Reply {
+    async fn handle(&self, request: hyper::Request<Incoming>) -> http::Response<ReplyBody> {
         let started = Instant::now();
         let (head, body) = request.into_parts();
-        let mut reply = self.respond(&head, body).await;
-        self.cors.apply(&head.headers, reply.headers_mut());
-        let stopping = self.stopping.load(Ordering::Acquire);
-        if stopping && matches!(head.version, Version::HTTP_10 | Version::HTTP_11) {
-            reply
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        if head.method == Method::HEAD {
-            leave_out_body(&mut reply);
-        }
-        (self.observer)(reply.status().as_u16(), started.elapsed());
-        self.interposer.client_response(reply)
+        let response = match self.respond(&head, body).await {
+            Served::Whole(mut reply) => {
+                self.add_fields(&head, reply.headers_mut());
+                if head.method == Method::HEAD {
+                    leave_out_body(&mut reply);
+                }
+                let reply = self.interposer.client_response(reply);
+                reply.map(|content| Either::Left(Full::new(content)))
+            }
+            Served::Streamed(mut response) => {
+                self.add_fields(&head, response.headers_mut());
+                response.map(Either::Right)
+            }
+        };
+        (self.observer)(response.status().as_u16(), started.elapsed());
+        response
     }
 
-    async fn respond(&self, head: &Parts, body: Incoming) -> Reply {
+    /// What depends on who asks and when.
+    fn add_fields(&self, head: &Parts, headers: &mut HeaderMap) {
+        self.cors.apply(&head.headers, headers);
+        let stopping = self.stopping.load(Ordering::Acquire);
+        if stopping && matches!(head.version, Version::HTTP_10 | Version::HTTP_11) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    async fn respond(&self, head: &Parts, body: Incoming) -> Served {
         if head.method.as_str() == REFUSED_METHOD {
-            return reply::problem(&Violation::problem(head.uri.path()));
+            return Served::Whole(reply::problem(&Violation::problem(head.uri.path())));
         }
         if let Some(preflight) = self.cors.preflight(head) {
-            return preflight;
+            return Served::Whole(preflight);
         }
         if is_well_known(head.uri.path()) {
-            return self.well_known(head).await;
+            return Served::Whole(self.well_known(head).await);
         }
-        match self.accept(head, body).await {
-            Ok(request) => self.order(head, request).await,
-            Err(problem) => reply::problem(&problem),
+        let request = match self.accept(head, body).await {
+            Ok(request) => request,
+            Err(problem) => return Served::Whole(reply::problem(&problem)),
+        };
+        match self
+            .unordered
+            .as_ref()
+            .filter(|paths| paths.serves(&request.target))
+        {
+            Some(unordered) => match unordered.pass(&request).await {
+                Ok(response) => Served::Streamed(response),
+                Err(problem) => Served::Whole(reply::problem(&problem)),
+            },
+            None => Served::Whole(self.order(head, request).await),
         }
     }
 

@@ -5,8 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -95,7 +93,7 @@ fn connection(
     let gateway = Arc::clone(gateway);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(gateway.handle(request).await.map(Full::<Bytes>::new)) }
+        async move { Ok::<_, Infallible>(gateway.handle(request).await) }
     });
     let stream = TokioIo::new(Screened::new(stream, Patience::default()));
     let served = builder().serve_connection(stream, service).into_owned();

@@ -184,13 +184,7 @@ impl Bench {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let (directory, calls) = (tempfile::tempdir().unwrap(), Arc::new(Calls::default()));
-        let started = start(
-            kind,
-            address,
-            directory.path(),
-            &calls,
-            Sequence(0),
-        );
+        let started = start(kind, address, directory.path(), &calls, Sequence(0));
         let (executions, outcomes, diverged, health, executor) = started;
         let (next, lives) = ((1, 1), 0);
         Self {

@@ -296,3 +296,45 @@ async fn a_graceful_stop_answers_what_was_accepted() {
     service.served.await.unwrap();
     assert!(TcpStream::connect(service.address).await.is_err());
 }
+
+#[tokio::test]
+async fn unordered_paths_stream_from_the_app_without_proof() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let setup = Setup {
+        app: listener.local_addr().ok(),
+        ..Setup::default()
+    };
+    let service = start(setup).await;
+    let app = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = vec![0; 4096];
+        let length = stream.read(&mut head).await.unwrap();
+        let answer = "HTTP/1.1 200 OK\r\nbyzantine-proof: x\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream
+            .write_all(format!("{answer}5\r\nfirst\r\n").as_bytes())
+            .await
+            .unwrap();
+        (
+            stream,
+            String::from_utf8_lossy(&head[..length]).to_lowercase(),
+        )
+    });
+    let stream = TcpStream::connect(service.address).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/events?a")
+        .header("host", "a")
+        .header("byzantine-ordinal", "1");
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let mut response = sender.send_request(request).await.unwrap();
+    assert!(response.headers().get("byzantine-proof").is_none());
+    // The first part arrives while the app still holds the connection open.
+    let frame = response.body_mut().frame().await.unwrap().unwrap();
+    assert_eq!(&frame.into_data().unwrap()[..], b"first");
+    let (_stream, head) = app.await.unwrap();
+    assert!(
+        head.starts_with("get /events?a ") && !head.contains("byzantine-"),
+        "{head}"
+    );
+    assert!(service.targets.lock().unwrap().is_empty());
+}

@@ -50,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) behaviour: Behaviour,
     pub(crate) transport: ProofTransport,
     pub(crate) origins: Vec<String>,
+    /// The app behind unordered paths.
+    pub(crate) app: Option<SocketAddr>,
 }
 
 impl Default for Setup {
@@ -59,6 +61,7 @@ impl Default for Setup {
             behaviour,
             transport,
             origins: Vec::new(),
+            app: None,
         }
     }
 }
@@ -101,6 +104,9 @@ pub(crate) async fn start(setup: Setup) -> Service {
         interposer: Arc::new(Honest),
         observer: Box::new(|_, _| {}),
     });
+    let paths = setup.app.iter().map(|_| "/events".to_owned()).collect();
+    let app = setup.app.map_or_else(String::new, |app| app.to_string());
+    let gateway = gateway.passing(paths, app, "wallet.bank".to_owned());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
