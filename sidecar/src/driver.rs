@@ -142,7 +142,7 @@ impl Driver {
             ..
         } = parts;
         let (own, started) = (config.replica, Instant::now());
-        let members = config.membership.n();
+        let (members, faults) = (config.membership.n(), config.membership.f());
         let others = config.membership.ids().filter(|id| *id != own).collect();
         let recovered = Recovered {
             ledger: ledger.recovered()?,
@@ -175,7 +175,7 @@ impl Driver {
             published: started,
             interposer: parts.interposer,
             notices: Notices::new(Arc::clone(&telemetry), own, members),
-            watchfulness: Watchfulness::new(members, started),
+            watchfulness: Watchfulness::new(members, faults, started),
             telemetry,
             admission: Admission::default(),
             started,
@@ -308,15 +308,12 @@ impl Driver {
     /// A request that was answered before is answered from the ledger, with a proof of today.
     fn on_submission(&mut self, submission: Submission) -> Result<(), SidecarError> {
         self.telemetry.count(|counters| counters.requests += 1);
-        let Some(key_hash) = submission.request.key_hash() else {
-            refuse(submission.reply, NotAccepted::Invalid);
-            return Ok(());
-        };
         if self.farewell.is_some() {
             refuse(submission.reply, NotAccepted::ShuttingDown);
             return Ok(());
         }
-        match self.ledger.answer_of_request(&key_hash, submission.id)? {
+        let key_hash = &submission.key_hash;
+        match self.ledger.answer_of_request(key_hash, submission.id)? {
             Some(certified) => {
                 self.telemetry.count(|counters| counters.answered += 1);
                 // A client that has gone needs no answer.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use byzantine_consensus::{Answer, Execution, Outcome, Request, RequestId, Sequence};
+use byzantine_consensus::{Answer, Execution, KnownRequest, Outcome, Request, RequestId, Sequence};
 use byzantine_proof::{Digest, Membership, Tile, TlogProof};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -58,6 +58,8 @@ pub struct Submission {
     pub request: Request,
     /// Its name.
     pub id: RequestId,
+    /// What its key is remembered under.
+    pub key_hash: Digest,
     /// Where the answer goes; dropped without one when the driver stops.
     pub reply: oneshot::Sender<Result<Certified, SubmitError>>,
 }
@@ -102,9 +104,16 @@ impl Driver {
     /// # Errors
     /// [`SubmitError`] says whether the request may have run.
     pub async fn submit(&self, request: Request) -> Result<Certified, SubmitError> {
+        // Here, since many gateway tasks run at once and the driver's thread is one.
+        let known = KnownRequest::parse(&request.encode());
+        let known = known.ok_or(SubmitError::NotAccepted(NotAccepted::Invalid))?;
         let (reply, answer) = oneshot::channel();
-        let id = request.id();
-        let submission = Submission { request, id, reply };
+        let submission = Submission {
+            request,
+            id: known.id,
+            key_hash: known.key_hash,
+            reply,
+        };
         self.submissions
             .try_send(submission)
             .map_err(|error| SubmitError::NotAccepted(refusal(&error)))?;

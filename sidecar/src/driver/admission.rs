@@ -48,7 +48,9 @@ enum Stage {
 impl Admission {
     /// Takes a request whose answer the ledger does not have.
     pub(super) fn accept(&mut self, submission: Submission) {
-        let Submission { request, id, reply } = submission;
+        let Submission {
+            request, id, reply, ..
+        } = submission;
         if let Some(pending) = self.pending.get_mut(&id) {
             if pending.replies.len() < REPLIES {
                 pending.replies.push(reply);
@@ -196,8 +198,13 @@ mod tests {
             key_source: KeySource::Client,
         };
         let (reply, answer) = oneshot::channel();
-        let id = request.id();
-        (Submission { request, id, reply }, answer)
+        let submission = Submission {
+            id: request.id(),
+            key_hash: request.key_hash().unwrap(),
+            request,
+            reply,
+        };
+        (submission, answer)
     }
 
     fn fill(admission: &mut Admission, count: usize) -> Vec<Reply> {

@@ -18,8 +18,11 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// A silent replica is told of this often while it stays so.
 const REPEAT: Duration = Duration::from_secs(30);
 
-/// Votes that come this much after the quorum's, on average, are late.
-const LATE: Duration = Duration::from_millis(100);
+/// Votes that come this much after those of f+1 replicas, on average, are late.
+const LATE: Duration = Duration::from_millis(200);
+
+/// A single vote counts as no later than this, so that one outage is soon forgotten.
+const LATEST: Duration = Duration::from_secs(1);
 
 /// Votes before an average means anything.
 const ENOUGH: u32 = 16;
@@ -30,9 +33,10 @@ const REMEMBERED: usize = 1024;
 /// What was heard of each replica.
 pub(super) struct Watchfulness {
     peers: Vec<Peer>,
-    /// When the quorum's vote for a sequence was here, by the first to arrive after ours.
-    voted: BTreeMap<Sequence, Vec<Instant>>,
-    quorum_rank: usize,
+    /// Whose COMMIT for a sequence came when, in order of arrival, each replica once.
+    voted: BTreeMap<Sequence, Vec<(ReplicaId, Instant)>>,
+    /// f: that many may vote early to make others look late, the next one is correct.
+    faults: usize,
     looked: Instant,
 }
 
@@ -48,7 +52,7 @@ impl Watchfulness {
     /// How often to look.
     pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-    pub(super) fn new(members: usize, now: Instant) -> Self {
+    pub(super) fn new(members: usize, faults: usize, now: Instant) -> Self {
         let peer = || Peer {
             heard: now,
             told: None,
@@ -58,8 +62,7 @@ impl Watchfulness {
         Self {
             peers: std::iter::repeat_with(peer).take(members).collect(),
             voted: BTreeMap::new(),
-            // With the own vote, this many others make more than half of the rest.
-            quorum_rank: members / 2,
+            faults,
             looked: now,
         }
     }
@@ -78,14 +81,16 @@ impl Watchfulness {
         }
     }
 
-    /// A replica's COMMIT came: on time if it was among those that made the quorum here.
+    /// A replica's COMMIT came: on time if it was among the first f+1.
     fn voted(&mut self, from: ReplicaId, sequence: Sequence, now: Instant) {
         let arrivals = self.voted.entry(sequence).or_default();
-        arrivals.push(now);
-        let quorum = arrivals.get(self.quorum_rank.saturating_sub(1));
-        let late = quorum.map_or(Duration::ZERO, |quorum| {
-            now.saturating_duration_since(*quorum)
-        });
+        if arrivals.iter().any(|(voter, _)| *voter == from) {
+            return;
+        }
+        arrivals.push((from, now));
+        let expected = arrivals.get(self.faults);
+        let expected = expected.map_or(now, |(_, arrived)| *arrived);
+        let late = now.saturating_duration_since(expected).min(LATEST);
         if self.voted.len() > REMEMBERED {
             self.voted.pop_first();
         }
@@ -180,7 +185,7 @@ mod tests {
     #[test]
     fn only_the_late_one_is_late() {
         let start = Instant::now();
-        let mut watchfulness = Watchfulness::new(4, start);
+        let mut watchfulness = Watchfulness::new(4, 1, start);
         for sequence in (1..=100).map(Sequence) {
             for (peer, delay) in [(1, 1), (2, 2), (3, 400)] {
                 let now = start + Duration::from_millis(delay);
@@ -190,5 +195,24 @@ mod tests {
         let late = |peer: &&Peer| peer.lateness >= LATE.as_secs_f64();
         let late: Vec<bool> = watchfulness.peers.iter().map(|peer| late(&peer)).collect();
         assert_eq!(late, [false, false, false, true]);
+    }
+
+    /// A liar votes for what is to come, and often: nobody looks late for that.
+    #[test]
+    fn early_votes_make_nobody_late() {
+        let start = Instant::now();
+        let mut watchfulness = Watchfulness::new(4, 1, start);
+        for sequence in (1..=100).map(Sequence) {
+            for _ in 0..5 {
+                watchfulness.voted(ReplicaId(1), sequence, start);
+            }
+        }
+        for sequence in (1..=100).map(Sequence) {
+            for peer in [2, 3] {
+                let now = start + Duration::from_secs(sequence.0);
+                watchfulness.voted(ReplicaId(peer), sequence, now);
+            }
+        }
+        assert!(watchfulness.peers.iter().all(|peer| peer.lateness < 0.001));
     }
 }
