@@ -42,8 +42,9 @@ const MAX_CONCURRENT: usize = 16;
 /// How often a call that the app does not survive is sent.
 const MAX_ATTEMPTS: usize = 3;
 
-/// How often an idle app is looked at.
-const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is seen whether an idle app was started anew; whoever restarted it because it was
+/// to be restarted must see soon that this is done.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What an executor is made of.
 pub struct ExecutorParts {
@@ -93,6 +94,8 @@ pub struct Executor {
     given_up: BTreeSet<u64>,
     /// What diverged before this batch was another state of the app.
     rebuilt_from: Sequence,
+    /// When an app that is up to date was last asked for its health.
+    health_checked: Instant,
     /// A call whose replay ran out of time, and how often.
     stumble: (u64, usize),
     /// A durable app that has executed this call has a wrong state on its disk.
@@ -132,6 +135,7 @@ impl Executor {
             reached: (0, Sequence(0)),
             given_up: BTreeSet::new(),
             rebuilt_from: Sequence(0),
+            health_checked: Instant::now(),
             stumble: (0, 0),
             diverged_at: None,
         }
@@ -159,8 +163,8 @@ impl Executor {
     async fn run_noting(&mut self) -> io::Result<()> {
         let mut log = OutcomeLog::open(&self.outcome_log)?;
         self.bring_up_to_date().await;
-        let mut probes = tokio::time::interval(PROBE_INTERVAL);
-        probes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 execution = self.port.executions.recv() => {
@@ -170,7 +174,7 @@ impl Executor {
                     }
                 }
                 Ok(()) = self.port.diverged.changed() => self.note_divergence().await,
-                _ = probes.tick() => self.look_at_app().await,
+                _ = looks.tick() => self.look_at_app().await,
             }
         }
     }

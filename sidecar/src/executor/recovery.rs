@@ -4,7 +4,7 @@
 //! whose state is in doubt is never used again. `Durable` says what it applied and goes on there.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use byzantine_consensus::{Execution, Sequence};
 use serde::Deserialize;
@@ -19,6 +19,9 @@ use crate::submission::AppHealth;
 /// How long to wait before a silent app is asked again, first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often an idle app that is up to date is asked for its health.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Batches read from the ledger at a time.
 const REPLAYED_BATCHES: usize = 32;
@@ -163,6 +166,7 @@ impl Executor {
 
     /// From whatever is known to `Current`, with the calls before `end` executed, or `Spoiled`.
     async fn reconcile(&mut self, end: u64) {
+        self.welcome_new_life();
         let life = self.wait_until_up().await;
         match self.app.state.kind {
             StateKind::None => self.applied(life, 0),
@@ -406,15 +410,33 @@ impl Executor {
         match &self.standing {
             Standing::Spoiled { life } if present.as_ref().is_none_or(|now| now == life) => {}
             Standing::Current { life, .. } if present.as_ref() == Some(life) => {
+                if self.health_checked.elapsed() < HEALTH_INTERVAL {
+                    return;
+                }
                 match self.check_health().await {
                     Ok(()) => self.announce(true, false, ""),
                     Err(detail) => self.announce(false, false, &detail),
                 }
+                self.health_checked = Instant::now();
             }
-            _ => match self.check_health().await {
-                Ok(()) => self.reconcile(u64::MAX).await,
-                Err(detail) => self.announce(false, false, &detail),
-            },
+            _ => {
+                self.welcome_new_life();
+                match self.check_health().await {
+                    Ok(()) => self.reconcile(u64::MAX).await,
+                    Err(detail) => self.announce(false, false, &detail),
+                }
+            }
+        }
+    }
+
+    /// The restart that was asked for has happened: nobody shall restart the app once more.
+    fn welcome_new_life(&self) {
+        if matches!(self.standing, Standing::Spoiled { .. }) {
+            self.announce(
+                false,
+                false,
+                "The app was started anew and does not answer yet.",
+            );
         }
     }
 

@@ -199,6 +199,10 @@ fn heads() -> Vec<(String, Fate)> {
         ),
         (get("expect: 200-ok\r\n"), Ordered(&["GET /g"])),
         (
+            get("upgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"),
+            Ordered(&["GET /g"]),
+        ),
+        (
             "\r\nGET /g HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".into(),
             Ordered(&["GET /g"]),
         ),
