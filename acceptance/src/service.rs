@@ -199,9 +199,39 @@ impl Service {
     /// # Panics
     /// When it is not running.
     pub fn kill(&self, replica: u8, part: Part) {
+        self.signal(replica, part, Signal::SIGKILL);
+    }
+
+    /// The same, once the process runs again after an earlier kill.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    pub async fn kill_when_back(&self, replica: u8, part: Part) {
+        let what = format!("the {part:?} of replica {replica} runs");
+        let pid = eventually(&what, async || self.pid(replica, part)).await;
+        kill(pid, Signal::SIGKILL).expect("our own process can be killed");
+    }
+
+    /// Makes a replica's sidecar stand still, as a machine without memory would.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn pause(&self, replica: u8) {
+        self.signal(replica, Part::Sidecar, Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn resume(&self, replica: u8) {
+        self.signal(replica, Part::Sidecar, Signal::SIGCONT);
+    }
+
+    fn signal(&self, replica: u8, part: Part, signal: Signal) {
         let pid = self.pid(replica, part);
         let pid = pid.unwrap_or_else(|| panic!("replica {replica} has a running {part:?}"));
-        kill(pid, Signal::SIGKILL).expect("our own process can be killed");
+        kill(pid, signal).expect("a process of ours takes signals");
     }
 
     /// The process id of one process of a replica, while it is there.

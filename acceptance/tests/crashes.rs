@@ -1,0 +1,137 @@
+//! Processes are killed while payments go on, and started again: nothing acknowledged is lost, and
+//! nothing runs twice.
+
+use byzantine_acceptance::eventually::until;
+use byzantine_acceptance::programs::byz;
+use byzantine_acceptance::service::Part;
+use byzantine_acceptance::wallet::Wallet;
+use byzantine_acceptance::{Call, Launch, Service, size};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_primarys_sidecar_is_killed_under_load() {
+    killed_under_load(0, Part::Sidecar).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backups_sidecar_is_killed_under_load() {
+    killed_under_load(3, Part::Sidecar).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_killed_under_load() {
+    killed_under_load(1, Part::App).await;
+}
+
+async fn killed_under_load(victim: u8, part: Part) {
+    let mut service = Launch::wallet().start().await;
+    let mut wallet = Wallet::open(&service.client(), size::in_flight()).await;
+    let half = size::payments() / 2;
+    let mut offers = wallet.offer("killed", half);
+    offers.reached(half / 4).await;
+    service.kill(victim, part);
+    let offers = offers.finish().await;
+    let mut answers = wallet.answer(offers);
+    answers.reached(half / 4).await;
+    service.kill_when_back(victim, part).await;
+    let answers = answers.finish().await;
+    wallet.settle(answers);
+    wallet.check("killed").await;
+    wallet.repeat(20).await;
+    caught_up(&mut service, victim).await;
+    votes_again(&service, victim).await;
+    service.stop().await;
+    ledgers_are_equal(&service);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_eight_processes_are_killed_at_once_and_started_again() {
+    let mut service = Launch::wallet().start().await;
+    let client = service.client();
+    let mut wallet = Wallet::open(&client, size::in_flight()).await;
+    wallet.pay("before", size::payments() / 2).await;
+    let half = size::payments() / 2;
+    let mut offers = wallet.offer("during", half);
+    offers.reached(half / 3).await;
+    service.kill_everything();
+    service.start().await;
+    // The clients have not stopped asking, each under its own key.
+    let offers = offers.finish().await;
+    let answers = wallet.answer(offers).finish().await;
+    wallet.settle(answers);
+    wallet.check("after").await;
+    wallet.repeat(50).await;
+    service.stop().await;
+    ledgers_are_equal(&service);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_gateway_dies_gets_the_first_answer_from_another() {
+    let mut service = Launch::wallet().start().await;
+    let client = service.client();
+    let open = Call::post(
+        "/accounts",
+        &serde_json::json!({ "name": "ada", "balance": 7 }),
+        "the-only-key",
+    );
+    let first = client.call(&open, 2).await;
+    assert_eq!(first.gateway, 2);
+    service.kill(2, Part::Sidecar);
+    let again = client.call(&open, 2).await;
+    assert_eq!(again.leaf(), first.leaf());
+    assert_eq!(again.verified.body, first.verified.body);
+    let other = Call {
+        body: "{}".into(),
+        ..open
+    };
+    let reused = client.call(&other, 1).await;
+    assert_eq!(
+        reused.status(),
+        422,
+        "another request under the same key: {reused:?}"
+    );
+    service.ready(2).await;
+    service.stop().await;
+}
+
+/// The replica has everything that the others have.
+async fn caught_up(service: &mut Service, victim: u8) {
+    service.ready(victim).await;
+    let service = &*service;
+    let what = format!("replica {victim} has caught up");
+    let roots = async || {
+        let mut roots = Vec::new();
+        for replica in service.replicas() {
+            let status = service.status(replica).await;
+            roots.push(status.map(|status| (status.ledger_size, status.ledger_root)));
+        }
+        roots
+    };
+    until(&what, roots, |roots| {
+        roots.iter().all(|root| *root == roots[0])
+    })
+    .await;
+}
+
+/// While another replica stands still, there is a quorum only if the one that was killed votes.
+async fn votes_again(service: &Service, victim: u8) {
+    let other = (victim + 1) % 4;
+    service.pause(other);
+    let client = service.client();
+    for number in 0..10 {
+        let call = Call::get("/total", format!("votes-{number}"));
+        let answered = client.call(&call, usize::from(victim)).await;
+        assert_eq!(
+            answered.gateway,
+            usize::from(victim),
+            "{:?}",
+            client.refusals()
+        );
+    }
+    service.resume(other);
+}
+
+fn ledgers_are_equal(service: &Service) {
+    let data = service.data().display().to_string();
+    let audit = byz(["audit", "--data", &data]);
+    assert_eq!(audit.code, Some(0), "{audit:?}");
+}
