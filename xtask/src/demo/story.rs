@@ -169,7 +169,8 @@ impl<'service> Story<'service> {
                 })?;
         let status = self.service.status(victim).unwrap_or_default();
         say(&format!(
-            "after {:.1} s its ledger is the others' ledger: {} entries, root {}. View {}, primary {}.",
+            "after {:.1} s its ledger is the others' ledger: {} entries, root {}. \
+             View {}, primary {}.",
             took.as_secs_f64(),
             status["ledgerSize"],
             status["ledgerRoot"].as_str().unwrap_or("-"),
