@@ -260,7 +260,10 @@ impl Driver {
         let mut supplied = false;
         for event in events {
             match event {
-                PeerEvent::Connected => self.step(Event::Connected(from), effects),
+                PeerEvent::Connected => {
+                    self.watchfulness.connected(from);
+                    self.step(Event::Connected(from), effects);
+                }
                 PeerEvent::Disconnected => {}
                 PeerEvent::Malformed => self.malformed(from),
                 PeerEvent::Frame {

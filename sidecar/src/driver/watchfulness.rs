@@ -24,8 +24,11 @@ const LATE: Duration = Duration::from_millis(200);
 /// A single vote counts as no later than this, so that one outage is soon forgotten.
 const LATEST: Duration = Duration::from_secs(1);
 
-/// Votes before an average means anything.
-const ENOUGH: u32 = 16;
+/// Votes in one average; two bad averages in a row are needed, so that a hiccup is not told.
+const ENOUGH: u32 = 32;
+
+/// A replica whose link has just come up has much to catch up with; its votes are not timed.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Sequences whose first vote is remembered.
 const REMEMBERED: usize = 1024;
@@ -43,9 +46,36 @@ pub(super) struct Watchfulness {
 struct Peer {
     heard: Instant,
     told: Option<Instant>,
+    /// Its votes are timed from here on.
+    timed_from: Instant,
     votes: u32,
-    /// Exponential average of how late its votes are, in seconds.
-    lateness: f64,
+    /// How late these votes were, together.
+    lateness: Duration,
+    /// Late averages in a row.
+    late_averages: u32,
+    /// An average to tell of.
+    late: Option<Duration>,
+}
+
+impl Peer {
+    fn voted(&mut self, late: Duration) {
+        self.votes += 1;
+        self.lateness += late.min(LATEST);
+        if self.votes < ENOUGH {
+            return;
+        }
+        let average = self.lateness / self.votes;
+        (self.votes, self.lateness) = (0, Duration::ZERO);
+        self.late_averages = if average >= LATE {
+            self.late_averages + 1
+        } else {
+            0
+        };
+        if self.late_averages >= 2 {
+            self.late_averages = 0;
+            self.late = Some(average);
+        }
+    }
 }
 
 impl Watchfulness {
@@ -56,14 +86,25 @@ impl Watchfulness {
         let peer = || Peer {
             heard: now,
             told: None,
+            timed_from: now,
             votes: 0,
-            lateness: 0.0,
+            lateness: Duration::ZERO,
+            late_averages: 0,
+            late: None,
         };
         Self {
             peers: std::iter::repeat_with(peer).take(members).collect(),
             voted: BTreeMap::new(),
             faults,
             looked: now,
+        }
+    }
+
+    /// The link to a peer came up.
+    pub(super) fn connected(&mut self, peer: ReplicaId) {
+        if let Some(peer) = self.peers.get_mut(usize::from(peer.0)) {
+            (peer.votes, peer.lateness, peer.late_averages) = (0, Duration::ZERO, 0);
+            peer.timed_from = Instant::now() + GRACE;
         }
     }
 
@@ -90,13 +131,13 @@ impl Watchfulness {
         arrivals.push((from, now));
         let expected = arrivals.get(self.faults);
         let expected = expected.map_or(now, |(_, arrived)| *arrived);
-        let late = now.saturating_duration_since(expected).min(LATEST);
+        let late = now.saturating_duration_since(expected);
         if self.voted.len() > REMEMBERED {
             self.voted.pop_first();
         }
-        if let Some(peer) = self.peers.get_mut(usize::from(from.0)) {
-            peer.votes = peer.votes.saturating_add(1);
-            peer.lateness += (late.as_secs_f64() - peer.lateness) / f64::from(ENOUGH);
+        let peer = self.peers.get_mut(usize::from(from.0));
+        if let Some(peer) = peer.filter(|peer| now >= peer.timed_from) {
+            peer.voted(late);
         }
     }
 }
@@ -132,9 +173,7 @@ impl Driver {
                 peer.told = Some(now);
                 self.telemetry.observe(silent(replica, silence));
             }
-            if peer.votes >= ENOUGH && peer.lateness >= LATE.as_secs_f64() {
-                peer.votes = 0;
-                let late = Duration::from_secs_f64(peer.lateness);
+            if let Some(late) = peer.late.take() {
                 self.telemetry.observe(slow(replica, late));
             }
         }
@@ -192,8 +231,11 @@ mod tests {
                 watchfulness.voted(ReplicaId(peer), sequence, now);
             }
         }
-        let late = |peer: &&Peer| peer.lateness >= LATE.as_secs_f64();
-        let late: Vec<bool> = watchfulness.peers.iter().map(|peer| late(&peer)).collect();
+        let late: Vec<bool> = watchfulness
+            .peers
+            .iter()
+            .map(|peer| peer.late.is_some())
+            .collect();
         assert_eq!(late, [false, false, false, true]);
     }
 
@@ -213,6 +255,6 @@ mod tests {
                 watchfulness.voted(ReplicaId(peer), sequence, now);
             }
         }
-        assert!(watchfulness.peers.iter().all(|peer| peer.lateness < 0.001));
+        assert!(watchfulness.peers.iter().all(|peer| peer.late.is_none()));
     }
 }
