@@ -350,3 +350,35 @@ fn a_second_sidecar_on_the_same_data_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn the_administration_port_tells_and_changes_nothing() {
+    let cluster = Cluster::start();
+    load(&cluster, "key", 8, &[0, 1]);
+    let page = |path: &str| {
+        let page = cluster.admin(0, path).unwrap();
+        (page.status, page.body)
+    };
+    let (status, metrics) = page("/metrics");
+    assert!(
+        status == 200 && metrics.contains("\nbyzantine_quorum 3\n"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("\nbyzantine_http_request_duration_seconds_count{code=\"200\"} 4\n"));
+    assert_eq!(page("/livez").0, 200);
+    assert_eq!(page("/livez/app").0, 200);
+    assert_eq!(page("/wait-for-drain"), (200, "drained\n".to_owned()));
+    assert_eq!(page("/secrets").0, 404);
+    let admin = cluster.configs[0].listen.admin;
+    assert_eq!(
+        request(admin, "POST", "/status", None, "x").unwrap().status,
+        405
+    );
+    let status = cluster.status(0).unwrap();
+    assert_eq!(
+        (status.members, status.quorum, status.reply_quorum),
+        (4, 3, 3)
+    );
+    assert_eq!((status.counters.answered, status.ordinal), (4, 8));
+    assert!(status.ready && status.peers.iter().all(|peer| peer.connected));
+}
