@@ -5,8 +5,6 @@ use std::time::Duration;
 use super::Findings;
 use crate::spec::{MAX_FAULTS, MAX_REPLICAS, Spec};
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-
 pub(super) fn check(findings: &mut Findings, spec: &Spec) {
     let faults = spec.fault_tolerance;
     if !(1..=MAX_FAULTS).contains(&faults) {
@@ -77,9 +75,5 @@ fn consensus(findings: &mut Findings, spec: &Spec) {
         65_536,
         why,
     );
-    findings.duration(
-        "spec.consensus.clockBound",
-        &consensus.clock_bound,
-        MILLISECOND,
-    );
+    findings.duration("spec.consensus.clockBound", &consensus.clock_bound, timeout);
 }
