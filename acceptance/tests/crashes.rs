@@ -25,16 +25,12 @@ async fn an_app_is_killed_under_load() {
 async fn killed_under_load(victim: u8, part: Part) {
     let mut service = Launch::wallet().start().await;
     let mut wallet = Wallet::open(&service.client(), size::in_flight()).await;
-    let half = size::payments() / 2;
-    let mut offers = wallet.offer("killed", half);
-    offers.reached(half / 4).await;
+    let mut payments = wallet.start("killed", size::payments());
+    payments.reached(size::payments() / 4).await;
     service.kill(victim, part);
-    let offers = offers.finish().await;
-    let mut answers = wallet.answer(offers);
-    answers.reached(half / 4).await;
+    payments.reached(size::payments() / 2).await;
     service.kill_when_back(victim, part).await;
-    let answers = answers.finish().await;
-    wallet.settle(answers);
+    wallet.finish(payments).await;
     wallet.check("killed").await;
     wallet.repeat(20).await;
     caught_up(&mut service, victim).await;
@@ -48,16 +44,13 @@ async fn all_eight_processes_are_killed_at_once_and_started_again() {
     let mut service = Launch::wallet().start().await;
     let client = service.client();
     let mut wallet = Wallet::open(&client, size::in_flight()).await;
-    wallet.pay("before", size::payments() / 2).await;
-    let half = size::payments() / 2;
-    let mut offers = wallet.offer("during", half);
-    offers.reached(half / 3).await;
+    wallet.pay("before", size::payments()).await;
+    let mut payments = wallet.start("during", size::payments());
+    payments.reached(size::payments() / 3).await;
     service.kill_everything();
     service.start().await;
     // The clients have not stopped asking, each under its own key.
-    let offers = offers.finish().await;
-    let answers = wallet.answer(offers).finish().await;
-    wallet.settle(answers);
+    wallet.finish(payments).await;
     wallet.check("after").await;
     wallet.repeat(50).await;
     service.stop().await;
@@ -70,7 +63,7 @@ async fn a_client_whose_gateway_dies_gets_the_first_answer_from_another() {
     let client = service.client();
     let open = Call::post(
         "/accounts",
-        &serde_json::json!({ "name": "ada", "balance": 7 }),
+        &serde_json::json!({ "owner": "ada", "opening": 7 }),
         "the-only-key",
     );
     let first = client.call(&open, 2).await;

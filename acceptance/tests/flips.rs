@@ -32,7 +32,7 @@ const IN_THE_PROOF: [&str; 7] = [
 async fn every_flipped_byte_of_real_responses_is_noticed() {
     let mut service = Launch::wallet().start().await;
     let requests = [
-        post("/accounts", "{\"name\":\"ada\",\"balance\":7}"),
+        post("/accounts", "{\"owner\":\"ada\",\"opening\":7}"),
         "GET /balances HTTP/1.1\r\nHost: wallet\r\nConnection: close\r\n\r\n".to_owned(),
         "GET /no/such/page HTTP/1.1\r\nHost: wallet\r\nConnection: close\r\n\r\n".to_owned(),
     ];
