@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-/// A wallet on SQLite, served over HTTP.
+/// A wallet served over HTTP, its data in one database file.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "wallet", version)]
 pub struct Arguments {

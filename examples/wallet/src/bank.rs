@@ -61,7 +61,7 @@ const ACCEPTED: &str = "accepted";
 const REJECTED: &str = "rejected";
 
 /// The bank's tables, reached through an open transaction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Bank<'c> {
     connection: &'c Connection,
 }

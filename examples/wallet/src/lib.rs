@@ -1,4 +1,4 @@
-//! A wallet on SQLite: accounts, transfers, acceptance, and balances that never lie.
+//! A wallet: accounts, transfers, acceptance, and balances that never lie.
 //!
 //! A deterministic HTTP service with durable state: equal requests in equal order give equal
 //! bytes, with no clock, chance or map order in them. Money is minted by opening an account and

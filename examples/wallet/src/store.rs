@@ -53,7 +53,10 @@ INSERT INTO applied VALUES (0, 0, '[]', x'');
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data directory cannot be made or opened.
-    #[error("cannot use the data directory {}: {source}; choose another with --data", path.display())]
+    #[error(
+        "cannot use the data directory {}: {source}; choose another with --data",
+        path.display()
+    )]
     Directory {
         /// The directory.
         path: PathBuf,
