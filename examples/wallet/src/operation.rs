@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn requests_are_read() {
         let open = read(
-            Method::POST,
+            &Method::POST,
             "/accounts",
             r#"{"owner":"alice","opening":1000}"#,
         );
