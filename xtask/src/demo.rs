@@ -6,6 +6,7 @@
 mod byz;
 mod plain_client;
 mod ports;
+mod processes;
 mod service;
 mod story;
 mod wallet;
@@ -35,11 +36,11 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), XtaskError> {
         .prefix("byzantine-demo-")
         .tempdir()
         .map_err(|source| XtaskError::file(std::env::temp_dir(), source))?;
-    let mut service = Service::start(directory.path())?;
-    let told = story::tell(&mut service, arguments.keep);
-    if told.is_err() {
+    let told = Service::start(directory.path())
+        .and_then(|mut service| story::tell(&mut service, arguments.keep));
+    if told.is_err() || arguments.keep {
         let kept = directory.keep();
-        eprintln!("\nThe logs and data of this run stay in {}", kept.display());
+        eprintln!("\nLogs and data of this run are in {}", kept.display());
     }
     told
 }

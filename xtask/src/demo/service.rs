@@ -13,7 +13,7 @@ use crate::command::{self, workspace_root};
 use crate::demo::byz::built;
 use crate::demo::plain_client::{self, PlainRequest};
 use crate::demo::ports::{self, REPLICAS, STRIDE};
-use crate::demo::seen;
+use crate::demo::{processes, seen};
 use crate::error::XtaskError;
 
 const MANIFEST: &str = "examples/wallet/byzantineservice.yaml";
@@ -68,6 +68,11 @@ impl Service {
         self.base + replica * STRIDE
     }
 
+    /// The data directory.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The policy file that clients trust.
     pub(crate) fn policy(&self) -> PathBuf {
         self.data.join("policy")
@@ -91,9 +96,11 @@ impl Service {
     /// [`XtaskError::Demo`] if they are not there to kill.
     pub(crate) fn kill(&self, replica: u16) -> Result<(i32, i32), XtaskError> {
         let directory = self.data.join(format!("replica-{replica}"));
-        let sidecar = kill_named(&directory.join("sidecar.pid"))?;
-        let app = kill_named(&directory.join("app.pid"))?;
-        Ok((sidecar, app))
+        let sidecar = processes::with_argument(&directory.join("sidecar.json"))?;
+        let app = processes::in_file(&directory.join("app.pid"))?;
+        processes::kill(sidecar)?;
+        processes::kill(app)?;
+        Ok((sidecar.as_raw(), app.as_raw()))
     }
 
     /// Waits until `condition` holds.
@@ -178,26 +185,4 @@ impl Drop for Service {
 
 fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("the system's process ids fit in an i32"))
-}
-
-fn kill_named(file: &Path) -> Result<i32, XtaskError> {
-    let text = std::fs::read_to_string(file).map_err(|source| XtaskError::file(file, source))?;
-    let number = text
-        .trim()
-        .parse::<i32>()
-        .ok()
-        .filter(|number| *number > 1)
-        .ok_or_else(|| {
-            seen(
-                format!("{} holds no process id: {text:?}", file.display()),
-                "Is byz run up?",
-            )
-        })?;
-    signal::kill(Pid::from_raw(number), Signal::SIGKILL).map_err(|error| {
-        seen(
-            format!("process {number} cannot be killed: {error}"),
-            "Is byz run up?",
-        )
-    })?;
-    Ok(number)
 }

@@ -13,7 +13,7 @@ use crate::error::XtaskError;
 
 const TRANSFERS: usize = 12;
 const CATCH_UP_MAX: Duration = Duration::from_mins(1);
-/// What ada and bob open their accounts with.
+/// Who opens accounts, and with what.
 const OPENING: [(&str, u64); 2] = [("ada", 100), ("bob", 50)];
 
 /// Tells the whole story; stops the service unless it is to be kept.
@@ -123,7 +123,7 @@ impl<'service> Story<'service> {
         let (sidecar, app) = self.service.kill(victim)?;
         step(&format!(
             "Killed replica {victim}, the primary: sidecar (process {sidecar}) and wallet \
-             (process {app}), with SIGKILL. The others must notice, and put another in its place."
+             (process {app}), with SIGKILL. Nothing was saved in its last moment."
         ));
         Ok(victim)
     }
@@ -133,11 +133,8 @@ impl<'service> Story<'service> {
         let (balances, _) = self.call(wallet::balances(0))?;
         let (total, summary) = self.call(wallet::total(0))?;
         for ((name, _), balance) in OPENING.iter().zip(self.balances) {
-            wallet::expect(
-                &format!("{name}'s balance"),
-                &balances[name],
-                &json!(balance),
-            )?;
+            let found = wallet::balance_of(&balances, name);
+            wallet::expect(&format!("{name}'s balance"), found, &json!(balance))?;
         }
         let sum: u64 = OPENING.iter().map(|one| one.1).sum();
         wallet::expect("the total", &total["total"], &json!(sum))?;
@@ -169,14 +166,17 @@ impl<'service> Story<'service> {
                 })?;
         let status = self.service.status(victim).unwrap_or_default();
         say(&format!(
-            "after {:.1} s its ledger is the others' ledger: {} entries, root {}. \
-             View {}, primary {}.",
+            "{:.1} s later its ledger is the others' ledger: {} entries, root {}.",
             took.as_secs_f64(),
             status["ledgerSize"],
-            status["ledgerRoot"].as_str().unwrap_or("-"),
-            status["view"],
-            status["primary"]
+            status["ledgerRoot"].as_str().unwrap_or("-")
         ));
+        say(&match &status["primary"] {
+            primary if *primary == json!(victim) => {
+                "It was back before the others lost patience, and is still primary.".into()
+            }
+            primary => format!("Meanwhile the others made replica {primary} the primary."),
+        });
         Ok(())
     }
 
@@ -282,6 +282,7 @@ fn stay(service: &mut Service) {
         byz.display(),
         service.policy().display()
     );
+    println!("Its data and logs: {}", service.data().display());
     service.wait_for_end();
 }
 
