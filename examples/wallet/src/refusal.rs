@@ -77,17 +77,6 @@ pub enum Refusal {
         /// The last one applied.
         last: Ordinal,
     },
-    /// Requests before this one are missing.
-    #[error(
-        "request {} came too early: the last one applied is {}; send those between first",
-        sent.0, last.0
-    )]
-    OrdinalGap {
-        /// The ordinal sent.
-        sent: Ordinal,
-        /// The last one applied.
-        last: Ordinal,
-    },
 }
 
 #[derive(Serialize)]
@@ -150,7 +139,6 @@ impl Refusal {
             Self::AlreadySettled { .. } => (CONFLICT, "already-settled", "Already settled"),
             Self::BadOrdinal => (BAD, "bad-ordinal", "Impossible ordinal"),
             Self::OrdinalPast { .. } => (CONFLICT, "ordinal-past", "Ordinal in the past"),
-            Self::OrdinalGap { .. } => (CONFLICT, "ordinal-gap", "Ordinal too early"),
         }
     }
 }
