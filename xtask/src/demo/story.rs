@@ -25,7 +25,10 @@ pub(crate) fn tell(service: &mut Service, keep: bool) -> Result<(), XtaskError> 
     story.open_accounts()?;
     story.move_money(0..TRANSFERS / 2)?;
     let victim = story.kill_primary()?;
-    story.move_money(TRANSFERS / 2..TRANSFERS)?;
+    let longest = story.move_money(TRANSFERS / 2..TRANSFERS)?;
+    say(&format!(
+        "The longest wait, with the primary dead, was {longest} ms."
+    ));
     story.check_sums()?;
     story.wait_for_return(victim)?;
     story.ask_again_without_knowing_of_proofs()?;
@@ -94,9 +97,11 @@ impl<'service> Story<'service> {
         Ok(())
     }
 
-    /// Ada pays bob, bob pays ada, and so on, alternately through both gateways.
-    fn move_money(&mut self, numbers: std::ops::Range<usize>) -> Result<(), XtaskError> {
+    /// Ada pays bob, bob pays ada, and so on, alternately through both gateways. Returns the
+    /// longest that one transfer took, in milliseconds.
+    fn move_money(&mut self, numbers: std::ops::Range<usize>) -> Result<u128, XtaskError> {
         step("Moving money through both gateways; the receiver accepts each transfer.");
+        let mut longest = 0;
         for number in numbers {
             let (from, to) = if number % 2 == 0 { (0, 1) } else { (1, 0) };
             let amount = 3 + number as u64;
@@ -107,6 +112,7 @@ impl<'service> Story<'service> {
             self.balances[from] -= amount;
             self.balances[to] += amount;
             let took = beginning.elapsed().as_millis();
+            longest = longest.max(took);
             say(&format!(
                 "{} → {}: {amount} ({took} ms)",
                 OPENING[from].0, OPENING[to].0
@@ -115,7 +121,7 @@ impl<'service> Story<'service> {
                 say(&summary);
             }
         }
-        Ok(())
+        Ok(longest)
     }
 
     fn kill_primary(&mut self) -> Result<u16, XtaskError> {

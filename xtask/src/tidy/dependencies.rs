@@ -60,10 +60,7 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
         "byzantine-consensus",
         &["tokio", "hyper", "rustls", "rand", "getrandom"],
     ),
-    (
-        "byzantine-journal",
-        &["tokio", "hyper", "rustls", "rand", "getrandom"],
-    ),
+    ("byzantine-journal", &["tokio", "hyper", "rustls", "rand"]),
     (
         "byzantine-proof",
         &["tokio", "hyper", "rustls", "rand", "getrandom"],
