@@ -1,6 +1,7 @@
 //! A process and all that it starts, as one group that ends together.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -80,13 +81,47 @@ pub fn pid(number: u32) -> Pid {
     Pid::from_raw(i32::try_from(number).expect("process ids fit into 31 bits"))
 }
 
-/// Whether a process is there and no zombie.
+/// Whether a process is there. A zombie is not, once all its threads have ended: only then are
+/// its files and ports free.
 pub fn is_alive(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat
         .rsplit_once(") ")
         .and_then(|(_, rest)| rest.chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X') || threads > 1)
+}
+
+/// Waits for the end of a process that was killed and is nobody's child here.
+///
+/// # Panics
+/// When it does not come in time.
+pub fn wait_for_end(pid: Pid, deadline: Duration) {
+    let started = Instant::now();
+    while is_alive(pid) {
+        assert!(
+            started.elapsed() < deadline,
+            "process {pid} lives after {deadline:?}"
+        );
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The process that was started with a file as one of its arguments.
+pub fn with_argument(file: &Path) -> Option<Pid> {
+    let wanted = file.as_os_str().as_encoded_bytes();
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut found = processes.filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0)
+            .any(|argument| argument == wanted)
+    });
+    let name = found.next()?.file_name();
+    name.to_str()?
+        .parse()
+        .ok()
+        .map(pid)
+        .filter(|pid| is_alive(*pid))
 }
 
 #[cfg(test)]

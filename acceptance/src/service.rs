@@ -9,8 +9,8 @@ use std::time::Duration;
 use byzantine_adversary::Fault;
 use byzantine_proof::Policy;
 use byzantine_sidecar::status::{ObservationKind, Status};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgid};
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -181,16 +181,31 @@ impl Service {
 
     /// SIGKILL to every process of the service at once, `byz run` included.
     pub fn kill_everything(&mut self) {
-        let parts = self
-            .replicas()
-            .flat_map(|replica| [Part::Sidecar, Part::App].map(|part| self.pid(replica, part)));
-        let pids: Vec<Pid> = parts.flatten().collect();
-        if let Some(group) = self.group.take() {
-            for pid in pids {
-                // It may have ended by itself a moment ago.
-                let _ = kill(pid, Signal::SIGKILL);
-            }
-            drop(group);
+        let Some(group) = self.group.take() else {
+            return;
+        };
+        let running = |part: Part| -> Vec<Pid> {
+            self.replicas()
+                .filter_map(|replica| self.pid(replica, part))
+                .collect()
+        };
+        let (sidecars, apps) = (running(Part::Sidecar), running(Part::App));
+        // An app and all that it started are one group, led by the guard of `byz run`.
+        let groups: Vec<Pid> = apps
+            .iter()
+            .filter_map(|app| getpgid(Some(*app)).ok())
+            .collect();
+        group.kill();
+        // Any of them may have ended by itself a moment ago.
+        for sidecar in &sidecars {
+            let _ = kill(*sidecar, Signal::SIGKILL);
+        }
+        for group in groups {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+        // A killed process holds its ports and locks until the system has taken it apart.
+        for process in sidecars.into_iter().chain(apps) {
+            group::wait_for_end(process, DEADLINE);
         }
     }
 
@@ -236,14 +251,15 @@ impl Service {
 
     /// The process id of one process of a replica, while it is there.
     pub fn pid(&self, replica: u8, part: Part) -> Option<Pid> {
-        let name = match part {
-            Part::Sidecar => "sidecar.pid",
-            Part::App => "app.pid",
-        };
-        let file = self.data().join(format!("replica-{replica}")).join(name);
-        let text = std::fs::read_to_string(file).ok()?;
-        let pid = group::pid(text.trim().parse().ok()?);
-        group::is_alive(pid).then_some(pid)
+        let directory = self.data().join(format!("replica-{replica}"));
+        match part {
+            Part::Sidecar => group::with_argument(&directory.join("sidecar.json")),
+            Part::App => {
+                let text = std::fs::read_to_string(directory.join("app.pid")).ok()?;
+                let pid = group::pid(text.trim().parse().ok()?);
+                group::is_alive(pid).then_some(pid)
+            }
+        }
     }
 
     /// The replicas' numbers.

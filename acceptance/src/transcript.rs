@@ -41,38 +41,43 @@ pub struct Saved {
     pub body: Range<usize>,
 }
 
-/// Takes a saved HTTP/1.1 response apart; `None` when it is none.
-pub fn take_apart(bytes: &[u8]) -> Option<Saved> {
-    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let first = bytes.windows(2).position(|window| window == b"\r\n")?;
-    let line = std::str::from_utf8(&bytes[..first]).ok()?;
-    let code = line.strip_prefix("HTTP/1.1 ")?.get(..3)?;
-    let status: u16 = code.parse().ok()?;
+/// Why bytes are no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoResponse {
+    /// The first line has no status.
+    Status,
+    /// A field line is none, or no empty line ends them.
+    Field,
+}
+
+/// Takes a saved HTTP/1.1 response apart.
+///
+/// # Errors
+/// Which part of it is not there.
+pub fn take_apart(bytes: &[u8]) -> Result<Saved, NoResponse> {
+    let first = line_end(bytes, 0).ok_or(NoResponse::Status)?;
+    let status = status(&bytes[..first]).ok_or(NoResponse::Status)?;
     let (mut fields, mut start) = (Vec::new(), first + 2);
-    while start < head {
-        let end = start
-            + bytes[start..]
-                .windows(2)
-                .position(|window| window == b"\r\n")?;
-        fields.push(field(bytes, start..end)?);
+    loop {
+        let end = line_end(bytes, start).ok_or(NoResponse::Field)?;
+        if end == start {
+            break;
+        }
+        fields.push(field(bytes, start..end).ok_or(NoResponse::Field)?);
         start = end + 2;
     }
-    let body = head + 4..bytes.len();
-    let text = |range: &Range<usize>| String::from_utf8_lossy(&bytes[range.clone()]);
-    let pairs = fields.iter();
-    let headers = pairs.map(|(name, value)| {
-        (
-            text(name).to_ascii_lowercase(),
-            bytes[value.clone()].to_vec(),
-        )
+    let body = start + 2..bytes.len();
+    let headers = fields.iter().map(|(name, value)| {
+        let name = String::from_utf8_lossy(&bytes[name.clone()]).to_ascii_lowercase();
+        (name, bytes[value.clone()].to_vec())
     });
     let received = Received {
         status,
         headers: headers.collect(),
         body: bytes[body.clone()].to_vec().into(),
     };
-    let (status, reason) = (9..12, 12..first);
-    Some(Saved {
+    let (status, reason) = (STATUS, STATUS.end..first);
+    Ok(Saved {
         received,
         status,
         reason,
@@ -81,14 +86,40 @@ pub fn take_apart(bytes: &[u8]) -> Option<Saved> {
     })
 }
 
+/// Where the digits are in `HTTP/1.1 200 OK`.
+const STATUS: Range<usize> = 9..12;
+
+fn status(line: &[u8]) -> Option<u16> {
+    let version = line.starts_with(b"HTTP/1.1 ");
+    let digits = line
+        .get(STATUS)
+        .filter(|digits| digits.iter().all(u8::is_ascii_digit));
+    std::str::from_utf8(digits.filter(|_| version)?)
+        .ok()?
+        .parse()
+        .ok()
+}
+
+fn line_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let rest = bytes.get(start..)?;
+    rest.windows(2)
+        .position(|window| window == b"\r\n")
+        .map(|place| start + place)
+}
+
 fn field(bytes: &[u8], line: Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
     let colon = line.start + bytes[line.clone()].iter().position(|byte| *byte == b':')?;
+    let name = line.start..colon;
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    if name.is_empty() || !bytes[name.clone()].iter().all(token) {
+        return None;
+    }
     let value = &bytes[colon + 1..line.end];
     let blank = value
         .iter()
         .take_while(|byte| matches!(byte, b' ' | b'\t'))
         .count();
-    Some((line.start..colon, colon + 1 + blank..line.end))
+    Some((name, colon + 1 + blank..line.end))
 }
 
 #[cfg(test)]
@@ -104,6 +135,12 @@ mod tests {
         assert_eq!(&bytes[saved.reason.clone()], b" Created");
         assert_eq!(&bytes[saved.fields[0].1.clone()], b"b");
         assert_eq!(&bytes[saved.body.clone()], b"body");
-        assert_eq!(take_apart(b"HTTP/1.1 20x OK\r\n\r\n"), None);
+        let refused = |bytes: &[u8]| take_apart(bytes).unwrap_err();
+        assert_eq!(refused(b"HTTP/1.1 20x OK\r\n\r\n"), NoResponse::Status);
+        assert_eq!(
+            refused(b"HTTP/1.1 200 OK\r\na,b: c\r\n\r\n"),
+            NoResponse::Field
+        );
+        assert_eq!(refused(b"HTTP/1.1 200 OK\r\na: b\r\n"), NoResponse::Field);
     }
 }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use byzantine_acceptance::programs::byz;
-use byzantine_acceptance::transcript::{Saved, exchange_raw, take_apart};
+use byzantine_acceptance::transcript::{NoResponse, Saved, exchange_raw, take_apart};
 use byzantine_acceptance::{Launch, Service};
 use byzantine_proof::{
     Conditions, MAX_INLINE_BYTES, PROOF_HEADER, Policy, ReceivedResponse, Verified, VerifyError,
@@ -66,7 +66,7 @@ struct Flips {
 impl Flips {
     fn new(service: &Service, original: Vec<u8>) -> Self {
         let text = String::from_utf8_lossy(&original).into_owned();
-        let saved = take_apart(&original).unwrap_or_else(|| panic!("no response: {text}"));
+        let saved = take_apart(&original).unwrap_or_else(|why| panic!("no {why:?} in {text}"));
         let policy = service.policy();
         let verified = check(&policy, &saved).unwrap_or_else(|error| panic!("{error}: {text}"));
         let file = service.data().with_file_name("response");
@@ -118,7 +118,7 @@ impl Flips {
         for (name, value) in &self.saved.fields {
             let text = self.name(name);
             if text == PROOF_HEADER {
-                parts.push((name.clone(), &["E_NO_PROOF"]));
+                parts.push((name.clone(), &["E_NO_PROOF", "E_FIELDS"]));
                 parts.push((value.clone(), &IN_THE_PROOF));
             } else if self.verified.fields.iter().any(|field| field.name == text) {
                 parts.push((name.clone(), &["E_FIELDS"]));
@@ -183,10 +183,11 @@ impl Flips {
 /// The name of the error, if there is one.
 fn refusal(policy: &Policy, bytes: &[u8]) -> Option<&'static str> {
     // A status that is no number, and a field that is no field, come before all proofs.
-    let Some(saved) = take_apart(bytes) else {
-        return Some("E_STATUS");
-    };
-    check(policy, &saved).err().map(|error| error.name())
+    match take_apart(bytes) {
+        Ok(saved) => check(policy, &saved).err().map(|error| error.name()),
+        Err(NoResponse::Status) => Some("E_STATUS"),
+        Err(NoResponse::Field) => Some("E_FIELDS"),
+    }
 }
 
 fn check(policy: &Policy, saved: &Saved) -> Result<Verified, VerifyError> {

@@ -31,7 +31,7 @@ fn refused(service: &Service, replica: u8, request: &Hostile) {
     let text = String::from_utf8_lossy(&response).into_owned();
     let saved = take_apart(&response);
     let received = saved.map(|saved| saved.received);
-    let received = received.unwrap_or_else(|| panic!("{}: no response: {text}", request.what));
+    let received = received.unwrap_or_else(|why| panic!("{}: no {why:?} in {text}", request.what));
     assert_eq!(received.status, request.status, "{}: {text}", request.what);
     let media_type = received.header("content-type");
     assert_eq!(
