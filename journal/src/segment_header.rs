@@ -1,8 +1,9 @@
 //! The first 64 bytes of a segment, and the names of segment files.
 //!
-//! The header has the first sector to itself. Layout, little-endian: magic (8), crc32c of the rest (4), version (4), number (8), salt (8),
-//! base flag (8), end of the previous segment (8), zeros. The checksum's place is the same in all
-//! versions, so that a flipped version bit is told from another version.
+//! The header has the first sector to itself. Layout, little-endian: magic (8), crc32c of the
+//! rest (4), version (4), number (8), salt (8), base flag (8), end of the previous segment (8),
+//! zeros. The checksum's place is the same in all versions, so that a flipped version bit is
+//! told from another version.
 
 use crate::damage::{Damage, DamageKind};
 use crate::disk::SECTOR_BYTES;

@@ -90,11 +90,11 @@ pub struct EnvironmentVariable {
     pub value_from: Option<Value>,
 }
 
-/// Files that Kubernetes mounts from a ConfigMap or a Secret.
+/// Files that Kubernetes mounts from a `ConfigMap` or a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileMount {
-    /// The ConfigMap's name.
+    /// The `ConfigMap`'s name.
     #[serde(default)]
     pub config_map: Option<String>,
     /// The Secret's name.

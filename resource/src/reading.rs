@@ -92,19 +92,18 @@ fn summaries(text: &str) -> Result<Vec<Summary>, ResourceError> {
     let documents = Deserializer::from_str(text).enumerate().take(MAX_DOCUMENTS);
     let read = documents.map(|(place, document)| (place, Option::<Header>::deserialize(document)));
     Ok(read
-        .filter_map(|(place, header)| summary(place, header.ok()))
+        .filter_map(|(place, header)| match header {
+            Ok(header) => header.map(|header| summary(place, &header)),
+            Err(_) => Some(Summary {
+                place,
+                kind: "no mapping".to_owned(),
+                name: String::new(),
+            }),
+        })
         .collect())
 }
 
-fn summary(place: usize, header: Option<Option<Header>>) -> Option<Summary> {
-    let Some(header) = header else {
-        return Some(Summary {
-            place,
-            kind: "no mapping".to_owned(),
-            name: String::new(),
-        });
-    };
-    let header = header?;
+fn summary(place: usize, header: &Header) -> Summary {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let kind = header.kind.as_ref().and_then(text);
     let name = header
@@ -113,11 +112,11 @@ fn summary(place: usize, header: Option<Option<Header>>) -> Option<Summary> {
         .and_then(|metadata| metadata.get("name"))
         .and_then(text);
     let kind = kind.unwrap_or_else(|| "a document without a kind".to_owned());
-    Some(Summary {
+    Summary {
         place,
         kind,
         name: name.unwrap_or_else(|| "(no name)".to_owned()),
-    })
+    }
 }
 
 fn names(services: &[Summary]) -> String {

@@ -13,7 +13,7 @@ use crate::service::{API_VERSION, ByzantineService, KIND};
 use crate::text::DurationText;
 use words::{is_dns_label, is_service_name, is_subdomain};
 
-const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+const YEAR: Duration = Duration::from_hours(366 * 24);
 
 /// Collects broken rules.
 #[derive(Default)]

@@ -31,7 +31,7 @@ fn the_smallest_manifest_has_every_default() {
     assert_eq!(spec.app.state.kind, StateType::Memory);
     assert_eq!(
         spec.http.key_retention.duration(),
-        Some(Duration::from_secs(24 * 3600))
+        Some(Duration::from_hours(24))
     );
     assert_eq!(service.namespace(), "default");
 }

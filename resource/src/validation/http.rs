@@ -24,7 +24,7 @@ pub(super) fn check(findings: &mut Findings, http: &Http) {
         MAX_BODY_BYTES,
         why,
     );
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     findings.duration("spec.http.keyRetention", &http.key_retention, minute);
     unordered(findings, &http.unordered_paths);
     headers(

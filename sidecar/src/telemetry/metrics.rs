@@ -50,10 +50,7 @@ pub struct Metrics {
 impl Metrics {
     pub(super) fn new(membership: &Membership) -> Result<Self, prometheus::Error> {
         let make = Maker(Registry::new_custom(Some("byzantine".to_owned()), None)?);
-        let quorum = make.gauge("quorum", "Replicas that make a quorum (q).")?;
-        quorum.set(integer(membership.order_quorum()));
-        let faults = make.gauge("fault_tolerance", "Faulty replicas tolerated (f).")?;
-        faults.set(integer(membership.f()));
+        make.constants(membership)?;
         let metrics = Self {
             quorum_latency: make.histograms(
                 "quorum_latency_seconds",
@@ -173,6 +170,15 @@ pub(crate) fn integer(value: impl TryInto<i64>) -> i64 {
 struct Maker(Registry);
 
 impl Maker {
+    /// What never changes within an epoch.
+    fn constants(&self, membership: &Membership) -> Result<(), prometheus::Error> {
+        let quorum = self.gauge("quorum", "Replicas that make a quorum (q).")?;
+        quorum.set(integer(membership.order_quorum()));
+        let faults = self.gauge("fault_tolerance", "Faulty replicas tolerated (f).")?;
+        faults.set(integer(membership.f()));
+        Ok(())
+    }
+
     fn register<M: prometheus::core::Collector + Clone + 'static>(
         &self,
         metric: Result<M, prometheus::Error>,
