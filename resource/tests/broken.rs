@@ -1,7 +1,7 @@
 //! Broken manifests and what their authors are told.
 //!
 //! Every case of `broken.txt` is a manifest between `=== name` and `---`, followed by the message.
-//! `REWRITE=1 cargo test -p byzantine-resource` writes the messages anew; read the difference.
+//! `BYZANTINE_REWRITE=1 cargo test -p byzantine-resource` writes the messages anew: read what differs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn each_broken_manifest_has_its_message() {
         count += 1;
     }
     assert!(count >= 20, "only {count} cases");
-    if std::env::var_os("REWRITE").is_some() {
+    if std::env::var_os("BYZANTINE_REWRITE").is_some() {
         std::fs::write(&file, current).unwrap();
     } else {
         assert_eq!(current, recorded);

@@ -1,4 +1,4 @@
-//! Names, types and labels of the metrics are an interface; `METRICS=write` rewrites the file.
+//! Names, types and labels of the metrics are an interface; `BYZANTINE_REWRITE=1` rewrites it.
 
 use byzantine_sidecar::telemetry::Telemetry;
 
@@ -13,7 +13,7 @@ fn the_metrics_are_those_of_the_golden_file() {
     let series = text.lines().filter(|line| !line.contains("_bucket{"));
     let names: String = series.map(|line| name(line) + "\n").collect();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
-    if std::env::var_os("METRICS").is_some() {
+    if std::env::var_os("BYZANTINE_REWRITE").is_some() {
         std::fs::write(path, &names).unwrap();
     }
     assert_eq!(names, std::fs::read_to_string(path).unwrap());
