@@ -1,7 +1,7 @@
 //! Broken manifests and what their authors are told.
 //!
 //! Every case of `broken.txt` is a manifest between `=== name` and `---`, followed by the message.
-//! `BYZANTINE_REWRITE=1 cargo test -p byzantine-resource` writes the messages anew: read what differs.
+//! `BYZANTINE_REWRITE=1 cargo test -p byzantine-resource` writes the messages anew.
 
 use std::fmt::Write as _;
 use std::path::Path;
