@@ -49,7 +49,7 @@ pub(crate) struct CallArguments {
     words: Vec<String>,
     /// The trusted policy, from `byz policy` or the data directory of `byz run`
     #[arg(long, env = "BYZANTINE_POLICY", value_name = "FILE")]
-    policy: PathBuf,
+    policy: Option<PathBuf>,
     #[command(flatten)]
     options: RequestOptions,
     /// How long one gateway may take
@@ -112,7 +112,7 @@ fn print(arguments: &CallArguments, verified: &Verified, policy: &Policy) {
 impl Call {
     fn new(arguments: &CallArguments) -> Result<Self, CliError> {
         let (method, urls) = method_and_urls(&arguments.words, arguments.options.body.is_some())?;
-        let policy = files::read_policy(&arguments.policy)?;
+        let policy = files::read_policy(arguments.policy.as_deref())?;
         let key = match &arguments.options.key {
             Some(text) => parse_key(text)?,
             None => fresh_key(),

@@ -35,6 +35,13 @@ pub(crate) enum CliError {
         path: PathBuf,
         source: ResourceError,
     },
+    /// Nothing says whose signatures count.
+    #[error(
+        "no policy: a proof is worth what the keys are worth that it is checked with\n  next: \
+         add --policy FILE, or set BYZANTINE_POLICY; `byz policy > policy` writes one where \
+         `byz run` runs"
+    )]
+    PolicyNotNamed,
     /// A policy cannot be used.
     #[error(
         "{place} is not a policy: {source}\n  next: write it with `byz policy` where the service \
@@ -193,6 +200,14 @@ pub(crate) enum CliError {
         stderr: String,
         next: &'static str,
     },
+    /// A process ended that should have gone on.
+    #[error("{what} ended {how}\n{stderr}  next: {next}")]
+    Ended {
+        what: String,
+        how: String,
+        stderr: String,
+        next: &'static str,
+    },
     /// The program did not become healthy.
     #[error("{what} did not answer on port {port} within {}\n{stderr}  next: {next}", humantime::format_duration(*.waited))]
     Unhealthy {
@@ -241,6 +256,7 @@ impl CliError {
             Self::Header { .. }
             | Self::Url { .. }
             | Self::NoUrl
+            | Self::PolicyNotNamed
             | Self::Method { .. }
             | Self::DifferentTargets { .. }
             | Self::Key { .. }

@@ -46,11 +46,12 @@ pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     })
 }
 
-/// Reads a trusted policy.
+/// Reads the trusted policy that the user names.
 ///
 /// # Errors
-/// As [`read_text`], or [`CliError::Policy`].
-pub(crate) fn read_policy(path: &Path) -> Result<Policy, CliError> {
+/// As [`read_text`], or [`CliError::PolicyNotNamed`], or [`CliError::Policy`].
+pub(crate) fn read_policy(path: Option<&Path>) -> Result<Policy, CliError> {
+    let path = path.ok_or(CliError::PolicyNotNamed)?;
     let text = read_text(path)?;
     Policy::parse(&text).map_err(|source| CliError::Policy {
         place: path.display().to_string(),

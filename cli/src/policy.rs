@@ -86,14 +86,14 @@ async fn fetched(address: &str) -> Result<Policy, CliError> {
 }
 
 fn compare(policy: &Policy, pinned: &Path) -> Result<ExitCode, CliError> {
-    if files::read_policy(pinned)? == *policy {
+    if files::read_policy(Some(pinned))? == *policy {
         output::print("equal");
         return Ok(ExitCode::SUCCESS);
     }
     output::note(format_args!(
         "error: the policies differ: {} is pinned, {} was found\n  next: ask the operator which \
          one holds, by another way than this gateway",
-        files::read_policy(pinned)?.origin(),
+        files::read_policy(Some(pinned))?.origin(),
         policy.origin(),
     ));
     Ok(ExitCode::FAILURE)

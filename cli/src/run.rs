@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use crate::error::CliError;
 use crate::output;
 use console::Console;
-use directory::RunDirectory;
+use directory::Claim;
 use plan::Plan;
 use supervisor::Phase;
 
@@ -142,8 +142,9 @@ impl std::str::FromStr for Misbehaviour {
 pub(crate) async fn execute(arguments: RunArguments) -> Result<ExitCode, CliError> {
     let plan = Plan::new(&arguments)?;
     plan.warnings().iter().for_each(output::warn);
-    let directory = RunDirectory::open(&plan)?;
+    let claim = Claim::new(&plan)?;
     let ports = ports::reserve(&plan)?;
+    let directory = claim.establish(&plan)?;
     configuration::write(&plan, &directory, &ports)?;
     let console = Console::start(arguments.quiet);
     let (phase, _) = watch::channel(Phase::Running);

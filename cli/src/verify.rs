@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use byzantine_proof::{
     Client, Conditions, FieldBlock, IdempotencyKey, MaxAge, OwnRequest, ReceivedResponse,
-    RequestMismatch, TlogProof, Verified, VerifyError, decode_header, verify,
+    TlogProof, Verified, VerifyError, decode_header, verify,
 };
 use clap::Args;
 use serde_json::json;
@@ -37,7 +37,7 @@ Exit codes: 0 verified, 1 not verified, 2 wrong use, 3 cannot decide (a file is 
 pub(crate) struct VerifyArguments {
     /// The trusted policy, from `byz policy` or the data directory of `byz run`
     #[arg(long, env = "BYZANTINE_POLICY", value_name = "FILE")]
-    policy: PathBuf,
+    policy: Option<PathBuf>,
     /// The URL that was asked for; the proof must then be of this request
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -62,7 +62,7 @@ pub(crate) struct VerifyArguments {
 
 pub(crate) fn execute(arguments: &VerifyArguments) -> Result<ExitCode, CliError> {
     arguments.check()?;
-    let policy = files::read_policy(&arguments.policy)?;
+    let policy = files::read_policy(arguments.policy.as_deref())?;
     let bytes = files::read(&arguments.response)?;
     let transcript = match transcript::parse(&bytes) {
         Ok(transcript) => transcript,
@@ -212,12 +212,6 @@ fn refused(arguments: &VerifyArguments, error: &VerifyError) -> ExitCode {
         OutputFormat::Json => output::print_json(&explanation::refused_json(error)),
         OutputFormat::Text => {
             output::note(error);
-            if let VerifyError::Request {
-                cause: RequestMismatch::Digest { base, .. },
-            } = error
-            {
-                output::note(format_args!("your request, as it would be signed:\n{base}"));
-            }
             if let VerifyError::NoProof { link: Some(link) } = error {
                 output::note(format_args!(
                     "  then: curl -s http://GATEWAY{link} > proof, and add --proof proof"

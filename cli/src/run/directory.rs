@@ -14,6 +14,12 @@ use crate::files;
 /// Held while a run uses the directory.
 const LOCK_FILE: &str = "LOCK";
 
+/// A directory that is ours and that no other run uses.
+pub(super) struct Claim {
+    path: PathBuf,
+    lock: File,
+}
+
 /// An open data directory.
 pub(super) struct RunDirectory {
     path: PathBuf,
@@ -22,37 +28,39 @@ pub(super) struct RunDirectory {
     _lock: File,
 }
 
-impl RunDirectory {
-    /// Takes the directory over: makes it, or checks that the same service runs in it.
-    pub(super) fn open(plan: &Plan) -> Result<Self, CliError> {
+impl Claim {
+    /// Makes the directory, or checks that the same service runs in it.
+    pub(super) fn new(plan: &Plan) -> Result<Self, CliError> {
         let path = plan.directory.clone();
         check_ours(&path)?;
         create(&path)?;
         let lock = lock(&path)?;
-        let record = ServiceRecord {
-            port: plan.port,
-            ..record(plan)
-        };
+        if !plan.fresh && path.join(SERVICE_FILE).exists() {
+            let theirs = ServiceRecord::read(&path)?.identity;
+            check_same(&path, &theirs, &record(plan).identity)?;
+        }
+        Ok(Self { path, lock })
+    }
+
+    /// Writes what is missing: the record, keys, membership and policy.
+    pub(super) fn establish(self, plan: &Plan) -> Result<RunDirectory, CliError> {
+        let Self { path, lock } = self;
         if plan.fresh {
             clear(&path)?;
-        } else if path.join(SERVICE_FILE).exists() {
-            check_same(
-                &path,
-                &ServiceRecord::read(&path)?.identity,
-                &record.identity,
-            )?;
         }
-        record.write(&path)?;
+        record(plan).write(&path)?;
         let membership = membership(plan, &path)?;
         let policy = Policy::of(&membership).to_string();
         files::write_atomically(&path.join("policy"), policy.as_bytes())?;
-        Ok(Self {
+        Ok(RunDirectory {
             path,
             membership,
             _lock: lock,
         })
     }
+}
 
+impl RunDirectory {
     pub(super) fn membership(&self) -> &Membership {
         &self.membership
     }

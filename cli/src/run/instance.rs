@@ -30,7 +30,7 @@ impl Instance {
     /// Starts the app in `directory` on a free port and waits until it listens.
     ///
     /// # Errors
-    /// [`CliError::Spawn`], [`CliError::Crashing`] or [`CliError::Unhealthy`].
+    /// [`CliError::Spawn`], [`CliError::Ended`] or [`CliError::Unhealthy`].
     pub(crate) async fn start(
         template: &Template,
         number: usize,
@@ -76,9 +76,8 @@ impl Instance {
             tokio::select! {
                 status = self.process.ended() => {
                     let (how, tail) = (in_words(&status), self.process.bury().await);
-                    return Err(CliError::Crashing {
+                    return Err(CliError::Ended {
                         what: "the app".to_owned(),
-                        count: 1,
                         how,
                         stderr: shown(&tail),
                         next: "start it by hand with the same command and correct the cause",

@@ -25,7 +25,7 @@ fn replicas(findings: &mut Findings, spec: &Spec) {
     );
     let faults = spec.fault_tolerance;
     if given < fewest {
-        let why = format!("{faults} faulty replicas can be outvoted by 3f+1 = {fewest} at least");
+        let why = format!("to outvote {faults} faulty ones, 3f+1 = {fewest} replicas are needed");
         let next = format!("set it to {fewest} or more, leave it out, or lower faultTolerance");
         findings.add(path, given, why, next);
     } else if given > MAX_REPLICAS {
@@ -68,12 +68,6 @@ fn consensus(findings: &mut Findings, spec: &Spec) {
     );
     let why = "the log is cut at every checkpoint: too often is slow, too seldom fills the disk";
     let interval = consensus.checkpoint_interval;
-    findings.range(
-        "spec.consensus.checkpointInterval",
-        interval,
-        1,
-        65_536,
-        why,
-    );
+    findings.range("spec.consensus.checkpointInterval", interval, 8, 4096, why);
     findings.duration("spec.consensus.clockBound", &consensus.clock_bound, timeout);
 }
