@@ -18,7 +18,7 @@ use crate::exchange::{Http, Received};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// For one request at all gateways together.
-const DEADLINE: Duration = Duration::from_secs(240);
+const DEADLINE: Duration = Duration::from_mins(4);
 
 /// Between two tries, unless a gateway asks for another time.
 const PAUSE: Duration = Duration::from_millis(50);

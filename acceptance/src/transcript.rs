@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::exchange::Received;
 
 /// How long a gateway may take to answer raw bytes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sends bytes and returns everything that comes back until the gateway closes, or until a whole
 /// response is there.

@@ -3,6 +3,8 @@
 //!
 //! The full measure: `BYZANTINE_PAYMENTS=10000 cargo test -p byzantine-acceptance --test faults`.
 
+use std::time::Instant;
+
 use byzantine_acceptance::eventually::until;
 use byzantine_acceptance::metrics::Metrics;
 use byzantine_acceptance::programs::byz;
@@ -88,7 +90,11 @@ async fn survive(fault: Fault, liar: u8) {
     let mut service = Launch::wallet().with_fault(liar, fault).start().await;
     let client = service.client();
     let mut wallet = Wallet::open(&client, size::in_flight()).await;
+    let started = Instant::now();
     wallet.pay("all", size::payments()).await;
+    let (count, seconds) = (size::payments(), started.elapsed().as_secs_f64());
+    let refusals = client.refusals();
+    println!("{fault} at {liar}: {count} payments in {seconds:.1} s; not believed: {refusals:?}");
     wallet.check("all").await;
     wallet.repeat(20).await;
     let liars: Vec<usize> = client.liars();

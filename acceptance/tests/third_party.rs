@@ -10,7 +10,7 @@ use byzantine_acceptance::programs::byz;
 use byzantine_acceptance::transcript::{exchange_raw, take_apart};
 use byzantine_acceptance::{Launch, Service, size};
 
-/// From PyPI; served by waitress, a WSGI server in pure Python.
+/// From `PyPI`; served by waitress, a WSGI server in pure Python.
 const HTTPBIN: [&str; 2] = ["httpbin==0.10.2", "waitress==3.0.2"];
 
 /// From npm.
