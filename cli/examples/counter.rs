@@ -40,7 +40,8 @@ fn serve(stream: &TcpStream) -> io::Result<()> {
         let mut writer = stream;
         write!(
             writer,
-            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\
+            Content-Length: {}\r\n\r\n{body}",
             body.len()
         )?;
     }

@@ -44,7 +44,8 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "REQUEST")]
     setup: Vec<String>,
     /// How many requests the one client sends
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    #[arg(long, default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     requests: u32,
     /// How many clients measure throughput
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]

@@ -18,13 +18,19 @@ pub(crate) enum CliError {
     )]
     Runtime { source: io::Error },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}\n  next: check the name and your permission", .path.display())]
+    #[error(
+        "cannot read {}: {source}\n  next: check the name and your permission",
+        .path.display()
+    )]
     Read { path: PathBuf, source: io::Error },
     /// A file cannot be written.
     #[error("cannot write {}: {source}\n  next: check permission and free space", .path.display())]
     Write { path: PathBuf, source: io::Error },
     /// A file is too long.
-    #[error("{} has more than {limit} bytes\n  next: check that it is the right file", .path.display())]
+    #[error(
+        "{} has more than {limit} bytes\n  next: check that it is the right file",
+        .path.display()
+    )]
     InputTooLong { path: PathBuf, limit: u64 },
     /// A file is no text.
     #[error("{} is not text\n  next: check that it is the right file", .path.display())]
@@ -159,7 +165,8 @@ pub(crate) enum CliError {
     /// The data directory belongs to another run.
     #[error(
         "{} holds the data of another service: {what} was {theirs}, now it is {ours}\n  next: \
-         choose another directory with --data, or give up its data with --fresh", .directory.display()
+         choose another directory with --data, or give up its data with --fresh",
+        .directory.display()
     )]
     ForeignData {
         directory: PathBuf,
@@ -184,7 +191,10 @@ pub(crate) enum CliError {
         next: &'static str,
     },
     /// A file of the data directory is damaged.
-    #[error("{} is damaged: {why}\n  next: restore it from a copy, or start with --fresh", .path.display())]
+    #[error(
+        "{} is damaged: {why}\n  next: restore it from a copy, or start with --fresh",
+        .path.display()
+    )]
     DamagedData { path: PathBuf, why: String },
     /// A process cannot be started.
     #[error("cannot start {what}: {source}\n  next: check the limits of processes and memory")]
@@ -209,7 +219,10 @@ pub(crate) enum CliError {
         next: &'static str,
     },
     /// The program did not become healthy.
-    #[error("{what} did not answer on port {port} within {}\n{stderr}  next: {next}", humantime::format_duration(*.waited))]
+    #[error(
+        "{what} did not answer on port {port} within {}\n{stderr}  next: {next}",
+        humantime::format_duration(*.waited)
+    )]
     Unhealthy {
         what: String,
         port: u16,

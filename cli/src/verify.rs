@@ -33,7 +33,8 @@ Examples:
   byz verify --policy policy --url http://127.0.0.1:15080/transfers -X POST \\
       -d '{\"amount\":5}' -H 'Content-Type: application/json' --key my-key response
 
-Exit codes: 0 verified, 1 not verified, 2 wrong use, 3 cannot decide (a file is missing or unreadable).")]
+Exit codes: 0 verified, 1 not verified, 2 wrong use, 3 cannot decide (a file is missing or
+unreadable).")]
 pub(crate) struct VerifyArguments {
     /// The trusted policy, from `byz policy` or the data directory of `byz run`
     #[arg(long, env = "BYZANTINE_POLICY", value_name = "FILE")]

@@ -1,8 +1,8 @@
 //! Broken command lines and what their users are told.
 //!
 //! Every case of `cases.txt` is a command line after `$ byz`, its exit code and what it prints to
-//! standard error. `BYZANTINE_REWRITE=1 cargo test -p byz --test command_lines` writes it anew; read the
-//! difference. PORT is a port in use, DIR the working directory, BIN where byz is.
+//! standard error. `BYZANTINE_REWRITE=1 cargo test -p byz --test command_lines` writes it anew;
+//! read the difference. PORT is a port in use, DIR the working directory, BIN where byz is.
 
 use std::fmt::Write as _;
 use std::fs;
