@@ -54,11 +54,15 @@ impl Service {
     }
 
     fn launch(directory: TempDir, port: u16, options: Vec<String>) -> Self {
-        let counter = Path::new(env!("CARGO_BIN_EXE_byz")).with_file_name("examples");
+        let counter = Path::new(env!("CARGO_BIN_EXE_byz")).with_file_name("examples/counter");
+        assert!(
+            counter.exists(),
+            "first: cargo build -p byz --example counter"
+        );
         let mut command = Command::new(env!("CARGO_BIN_EXE_byz"));
         command.args(["run", "--port", &port.to_string(), "--data"]);
         command.arg(directory.path().join("data")).args(&options);
-        command.arg("--").arg(counter.join("counter"));
+        command.arg("--").arg(counter);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
         let (heard, stdout) = (Arc::clone(&said), child.stdout.take().unwrap());
@@ -67,14 +71,18 @@ impl Service {
                 heard.lock().unwrap().push(line);
             }
         });
-        let service = Self {
+        let mut service = Self {
             child,
             port,
             directory,
             options,
             said,
         };
-        eventually("it says ready", PATIENCE, || service.announced("ready: "));
+        eventually("it says ready", PATIENCE, || {
+            let ended = service.child.try_wait().unwrap();
+            assert!(ended.is_none(), "byz run ended: {ended:?}");
+            service.announced("ready: ")
+        });
         service.wait_until_ready(4);
         service
     }
