@@ -39,7 +39,7 @@ pub(crate) enum CliError {
     #[error("{}: {source}", .path.display())]
     Manifest {
         path: PathBuf,
-        source: ResourceError,
+        source: Box<ResourceError>,
     },
     /// Nothing says whose signatures count.
     #[error(

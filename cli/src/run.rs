@@ -60,7 +60,7 @@ Examples:
 
 Faults: crash, mute, slow, equivocate, wrong-answer, lying-gateway, corrupt-votes.")]
 pub(crate) struct RunArguments {
-    /// The manifest of a ByzantineService
+    /// The manifest
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// The service's name; with several services in a manifest, which one
@@ -90,7 +90,8 @@ pub(crate) struct RunArguments {
     /// Where a durable app tells the last ordinal it stored
     #[arg(long, value_name = "PATH")]
     applied_path: Option<String>,
-    /// A path without side effects that answers 2xx while the app is well
+    /// A path without side effects that answers 2xx while the app is well; it is asked often and
+    /// outside the order; without a manifest / if not given
     #[arg(long, visible_alias = "path-health", value_name = "PATH")]
     health_path: Option<String>,
     /// What the sidecars log: error, warn, info, debug or trace

@@ -60,7 +60,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Transcript<'_>, TranscriptError> {
         let follows = body.starts_with(b"HTTP/");
         let interim = (100..200).contains(&head.status) && head.status != 101;
         let hop = (300..400).contains(&head.status) && follows;
-        if !interim && !hop && !(follows && head.tunnel) {
+        let passed_over = interim || hop || (follows && head.tunnel);
+        if !passed_over {
             let (status, headers) = (head.status, head.headers);
             return Ok(Transcript {
                 status,

@@ -46,9 +46,11 @@ mod tests {
     #[test]
     fn shares_are_found() {
         let sample = Sample::new((1..=100).rev().map(Duration::from_millis).collect());
-        assert_eq!(sample.in_milliseconds(), [50.0, 99.0, 100.0]);
+        let millis =
+            |sample: &Sample| [500, 990, 1000].map(|share| sample.per_mille(share).as_millis());
+        assert_eq!(millis(&sample), [50, 99, 100]);
         assert_eq!(Sample::default().median(), Duration::ZERO);
         let one = Sample::new(vec![Duration::from_millis(7)]);
-        assert_eq!(one.in_milliseconds(), [7.0, 7.0, 7.0]);
+        assert_eq!(millis(&one), [7, 7, 7]);
     }
 }

@@ -275,21 +275,21 @@ fn excerpt_bytes(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn answer(headers: &[(&str, &str)], body: &str) -> Answered {
+    fn answer(headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-        Ok(Answer {
+        Answer {
             status: 200,
             headers: headers.collect(),
             body: body.as_bytes().to_vec(),
-        })
+        }
     }
 
-    fn places(ours: &Answered, theirs: &Answered) -> Vec<Where> {
+    fn places(ours: &Answer, theirs: &Answer) -> Vec<Where> {
         let exchange = Exchange::parse("GET /").unwrap();
         let comparison = Comparison::new(&["x-dropped".to_owned()]);
-        let found = comparison.differences(&exchange, ours, theirs);
+        let found = comparison.differences(&exchange, &Ok(ours.clone()), &Ok(theirs.clone()));
         found.into_iter().map(|(place, ..)| place).collect()
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Crashes within [`WINDOW`] after which a process is given up.
 const LIMIT: usize = 5;
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 

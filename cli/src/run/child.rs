@@ -150,6 +150,11 @@ pub(super) enum Ending {
     Input,
 }
 
+/// The last lines of a process as part of a message.
+pub(super) fn indented(tail: &[String]) -> String {
+    tail.iter().flat_map(|line| ["    ", line, "\n"]).collect()
+}
+
 /// How a process ended, in words.
 pub(super) fn in_words(status: &io::Result<ExitStatus>) -> String {
     match status {

@@ -129,5 +129,5 @@ fn free_port() -> std::io::Result<u16> {
 }
 
 fn shown(tail: &[String]) -> String {
-    tail.iter().map(|line| format!("    {line}\n")).collect()
+    super::child::indented(tail)
 }

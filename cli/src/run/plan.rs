@@ -133,7 +133,7 @@ fn from_manifest(
     };
     let service = service.map_err(|source| CliError::Manifest {
         path: file.to_owned(),
-        source,
+        source: Box::new(source),
     })?;
     if let Some(given) = arguments.state {
         return Err(CliError::Option {
@@ -225,7 +225,7 @@ fn check(service: &ByzantineService) -> Result<(), CliError> {
         "spec.app.healthPath" => "--health-path",
         "spec.app.state.appliedPath" => "--applied-path",
         _ => {
-            let source = ResourceError::Invalid { problems };
+            let source = Box::new(ResourceError::Invalid { problems });
             return Err(CliError::Manifest {
                 path: PathBuf::from("the options"),
                 source,

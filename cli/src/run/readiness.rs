@@ -1,6 +1,7 @@
 //! Watches the replicas' status: says when a quorum serves, and how it goes.
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use byzantine_sidecar::status::Status;
@@ -71,8 +72,8 @@ impl Watcher {
             admins: replicas.clone().filter_map(admin).collect(),
             gateways: replicas.map(|replica| address(replica, 0)).collect(),
             name: plan.service.metadata.name.clone(),
-            policy: shortened(run.policy_file()),
-            data: shortened(run.path().to_owned()),
+            policy: shortened(&run.policy_file()),
+            data: shortened(run.path()),
             quorum: run.membership().order_quorum(),
             tolerated: run.membership().f(),
         }
@@ -103,7 +104,7 @@ impl Watcher {
                 self.console.announce(self.ready_text()).await;
                 said = true;
             } else if !said && Instant::now() > patient_until {
-                self.console.announce(self.reasons(&statuses)).await;
+                self.console.announce(Self::reasons(&statuses)).await;
                 patient_until = Instant::now() + SLOW_START;
             }
             let now = statuses
@@ -155,7 +156,7 @@ impl Watcher {
     }
 
     /// Why it takes so long, as the replicas tell it.
-    fn reasons(&self, statuses: &[Option<Status>]) -> String {
+    fn reasons(statuses: &[Option<Status>]) -> String {
         let mut text = String::from("still waiting for a quorum:");
         for (replica, status) in statuses.iter().enumerate() {
             let reason = match status {
@@ -163,7 +164,8 @@ impl Watcher {
                 Some(status) if status.ready => continue,
                 Some(status) => status.reasons.join(" "),
             };
-            text.push_str(&format!("\n  replica {replica}: {reason}"));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n  replica {replica}: {reason}");
         }
         text.push_str(
             "\n  next: does the app listen on {port} (or the variable PORT) of 127.0.0.1, and does \
@@ -174,7 +176,7 @@ impl Watcher {
 }
 
 /// Relative to the working directory where that is shorter.
-fn shortened(path: PathBuf) -> PathBuf {
+fn shortened(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&here).map_or(path.clone(), PathBuf::from)
+    path.strip_prefix(&here).unwrap_or(path).to_owned()
 }

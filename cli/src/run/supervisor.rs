@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::app;
 use super::backoff::Backoff;
-use super::child::{Ending, Launch, Process, in_words};
+use super::child::{Ending, Launch, Process, in_words, indented};
 use super::console::Console;
 use super::directory::RunDirectory;
 use super::plan::Plan;
@@ -242,7 +242,7 @@ impl Keeper {
             self.shared.console.announce(text).await;
             return Ok(Some(pause));
         }
-        let lines: String = tail.iter().map(|line| format!("    {line}\n")).collect();
+        let lines = indented(&tail);
         let next = "correct the cause shown above; the whole log is beside the data, in \
                     replica-*/*.log";
         let error = CliError::Crashing {

@@ -63,16 +63,14 @@ fn replicas(addresses: &[Uri], statuses: &[Option<Status>]) -> Table {
         .map(|status| status.settled_sequence)
         .max();
     for (place, (address, status)) in addresses.iter().zip(statuses).enumerate() {
-        table.add_row(match status {
-            Some(status) => row(status, newest.unwrap_or(0)),
-            None => {
-                let silent = format!(
-                    "not heard at {}",
-                    address.authority().map_or("", |at| at.as_str())
-                );
-                [&place.to_string(), &silent, "", "", "", "", "", ""].map(str::to_owned)
-            }
-        });
+        let at = address
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        let silent = || [place.to_string(), format!("not heard at {at}")].into();
+        let cells: Vec<String> = status
+            .as_ref()
+            .map_or_else(silent, |status| row(status, newest.unwrap_or(0)).into());
+        table.add_row(cells);
     }
     table
 }
@@ -155,30 +153,37 @@ fn kind(kind: ObservationKind) -> &'static str {
 }
 
 fn divergences(statuses: &[Option<Status>]) -> Vec<String> {
-    let mut all: Vec<&Divergence> = statuses
+    let mut all: Vec<(u8, &Divergence)> = statuses
         .iter()
         .flatten()
-        .flat_map(|status| &status.divergences)
+        .flat_map(|status| status.divergences.iter().map(|one| (status.replica, one)))
         .collect();
-    all.sort_by_key(|one| std::cmp::Reverse((one.sequence, one.index)));
-    all.iter().map(|one| divergence(one)).collect()
+    all.sort_by_key(|(_, one)| std::cmp::Reverse((one.sequence, one.index)));
+    all.iter().map(|(by, one)| divergence(*by, one)).collect()
 }
 
-fn divergence(one: &Divergence) -> String {
+/// Each is one replica's word, which a liar gives, too.
+fn divergence(by: u8, one: &Divergence) -> String {
     let differs = &one.differs;
     let place = match (&differs.name, &differs.pointer) {
         (Some(name), _) => format!("header `{name}`"),
         (None, Some(pointer)) => format!("content at `{pointer}`"),
         (None, None) => differs.part.clone(),
     };
-    let outcome = if one.settled {
-        "the others agreed"
+    let other = if by == one.replica {
+        "the others".to_owned()
     } else {
-        "not settled"
+        format!("replica {}", one.replica)
+    };
+    let outcome = if one.settled {
+        "a quorum agreed"
+    } else {
+        "not settled when it was seen"
     };
     format!(
-        "{} (request {}.{}), replica {}: {place} was {} instead of {}; {outcome}",
-        one.request, one.sequence, one.index, one.replica, differs.ours, differs.theirs,
+        "{} (request {}.{}): replica {by} says that {place} is {} with it and {} with {other}; \
+         {outcome}",
+        one.request, one.sequence, one.index, differs.ours, differs.theirs,
     )
 }
 

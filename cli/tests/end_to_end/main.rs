@@ -1,6 +1,7 @@
 //! `byz run`, `call`, `verify`, `status` and `audit` together, on real processes.
 //!
 //! The app is the example `counter`: state in memory, nothing but the standard library.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod service;
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Long, since a loaded machine is slow; nothing waits for it when all is well.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Runs `byz` to its end.
 pub(crate) fn byz(arguments: &[&str]) -> Output {
