@@ -14,6 +14,9 @@ use transcript::Transcript;
 use crate::command::{self, cargo};
 use crate::error::XtaskError;
 
+/// The tests that take long; they have a run of their own.
+const ACCEPTANCE: &str = "byzantine-acceptance";
+
 /// What to test.
 #[derive(Args, Default)]
 pub(crate) struct TestArguments {
@@ -22,6 +25,9 @@ pub(crate) struct TestArguments {
     /// Only this crate
     #[arg(short, long)]
     package: Option<String>,
+    /// The long tests with real processes, thousands of requests and third-party apps
+    #[arg(long, conflicts_with = "package")]
+    pub(crate) acceptance: bool,
 }
 
 /// Builds the programs that tests start, runs every test, and prints the totals.
@@ -35,6 +41,9 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Totals, XtaskError> {
     let (transcript, succeeded) = run_cargo_test(arguments)?;
     let totals = transcript.totals();
     println!("{totals} in {:.0} s", beginning.elapsed().as_secs_f64());
+    if !arguments.acceptance {
+        println!("not among them: the acceptance tests; `cargo xtask test --acceptance` runs them");
+    }
     if succeeded && totals.failed == 0 {
         return Ok(totals);
     }
@@ -49,7 +58,8 @@ fn run_cargo_test(arguments: &TestArguments) -> Result<(Transcript, bool), Xtask
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--color", "never"]);
     match &arguments.package {
         Some(package) => command.args(["--package", package]),
-        None => command.arg("--workspace"),
+        None if arguments.acceptance => command.args(["--package", ACCEPTANCE]),
+        None => command.args(["--workspace", "--exclude", ACCEPTANCE]),
     };
     command.args(&arguments.filter);
     let (reader, writer) = std::io::pipe().map_err(|source| XtaskError::file("a pipe", source))?;
