@@ -14,8 +14,8 @@ use http_body_util::Full;
 
 use crate::exchange::{Http, Received};
 
-/// For one gateway's answer; longer than a gateway takes to give up itself.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// For one gateway's answer. A gateway may need longer, and the next one then answers for it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// For one request at all gateways together.
 const DEADLINE: Duration = Duration::from_mins(4);
