@@ -1,9 +1,10 @@
 //! Members with keys on disk, and plain HTTP over a socket.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use byzantine_proof::{Membership, ReplicaId, ServiceName};
@@ -34,10 +35,19 @@ pub(crate) fn key_directory(directory: &Path, replica: ReplicaId) -> PathBuf {
     directory.join(format!("replica-{replica}/keys"))
 }
 
-/// An address on which nothing listens now.
+/// An address on which nothing listens now, and that no other caller of this process gets. It is
+/// below the range from which the system takes ports for outgoing connections, so that it is
+/// still free when a replica that listened there is started again.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let spread = u16::try_from(std::process::id() % 900).unwrap() * 10;
+    loop {
+        let port = 20_000 + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A response: status, head and body as text.
