@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// Between two looks at a process that is ending.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A process group of ours. Dropping it kills what is left of it.
+/// A process group of ours. Dropping it kills what is left of it. A piped standard input stays
+/// open until then, so that the leader can tell when its test is gone.
 pub struct Group {
     leader: Child,
     pid: Pid,
@@ -27,12 +28,6 @@ impl Group {
         let leader = child.unwrap_or_else(|error| panic!("{command:?} starts: {error}"));
         let pid = pid(leader.id());
         Self { leader, pid }
-    }
-
-    /// Signals the leader alone, as Ctrl-C in another terminal's `kill` would.
-    pub fn signal(&self, signal: Signal) {
-        // It may have ended already, which whoever waits for it finds out.
-        let _ = kill(self.pid, signal);
     }
 
     /// Kills the whole group at once.
@@ -105,6 +100,13 @@ pub fn wait_for_end(pid: Pid, deadline: Duration) {
         );
         std::thread::sleep(PAUSE);
     }
+}
+
+/// The living process whose number is in a file.
+pub fn in_file(file: &Path) -> Option<Pid> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let pid = pid(text.trim().parse().ok()?);
+    is_alive(pid).then_some(pid)
 }
 
 /// The process that was started with a file as one of its arguments.

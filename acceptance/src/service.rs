@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ impl Service {
     /// # Panics
     /// When it does not become ready.
     pub async fn start(&mut self) {
-        let mut command = Command::new(program("byz"));
+        let mut command = self.guarded();
         command
             .args(["run", "--port", &self.port.to_string(), "--data"])
             .arg(self.data());
@@ -136,6 +136,23 @@ impl Service {
         for replica in self.replicas() {
             self.ready(replica).await;
         }
+    }
+
+    /// `byz` under a guard that ends it when this test is killed, by whatever signal.
+    fn guarded(&self) -> Command {
+        let mut command = Command::new(program("byz"));
+        command
+            .args(["guard", "--pid-file"])
+            .arg(self.run_file())
+            .arg("--")
+            .arg(program("byz"));
+        command.stdin(Stdio::piped());
+        command
+    }
+
+    /// Holds the process id of `byz run`.
+    fn run_file(&self) -> PathBuf {
+        self.data().with_file_name("run.pid")
     }
 
     /// Waits until a replica says that clients may come.
@@ -168,7 +185,8 @@ impl Service {
         let Some(mut group) = self.group.take() else {
             return;
         };
-        group.signal(Signal::SIGINT);
+        let run = group::in_file(&self.run_file()).expect("byz run is there to be stopped");
+        kill(run, Signal::SIGINT).expect("a process of ours takes signals");
         let waited = tokio::task::spawn_blocking(move || group.wait(DEADLINE)).await;
         let status =
             waited.unwrap_or_else(|_| panic!("it does not stop:\n{}", self.console.tail()));
@@ -254,11 +272,7 @@ impl Service {
         let directory = self.data().join(format!("replica-{replica}"));
         match part {
             Part::Sidecar => group::with_argument(&directory.join("sidecar.json")),
-            Part::App => {
-                let text = std::fs::read_to_string(directory.join("app.pid")).ok()?;
-                let pid = group::pid(text.trim().parse().ok()?);
-                group::is_alive(pid).then_some(pid)
-            }
+            Part::App => group::in_file(&directory.join("app.pid")),
         }
     }
 
