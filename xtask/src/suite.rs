@@ -3,7 +3,7 @@
 mod transcript;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use clap::Args;
@@ -38,23 +38,33 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Totals, XtaskError> {
     let beginning = Instant::now();
     println!("building the programs that tests start…");
     command::run(&mut cargo(&["build", "--locked", "--workspace", "--bins"]))?;
-    let (transcript, succeeded) = run_cargo_test(arguments)?;
+    let mut cargo_test = cargo_test(arguments);
+    let (transcript, status) = watch(&mut cargo_test)?;
     let totals = transcript.totals();
     println!("{totals} in {:.0} s", beginning.elapsed().as_secs_f64());
     if !arguments.acceptance {
         println!("not among them: the acceptance tests; `cargo xtask test --acceptance` runs them");
     }
-    if succeeded && totals.failed == 0 {
+    if !arguments.acceptance {
+        println!("not among them: the acceptance tests; `cargo xtask test --acceptance` runs them");
+    }
+    let failed_programs = transcript.failed_programs();
+    if status.success() && failed_programs.is_empty() {
         return Ok(totals);
+    }
+    if failed_programs.is_empty() {
+        // The tests do not even compile.
+        let command = command::line(&cargo_test);
+        return Err(XtaskError::CommandFailed { command, status });
     }
     Err(XtaskError::TestsFailed {
         failed: totals.failed,
         total: totals.passed + totals.failed,
-        programs: transcript.failed_programs(),
+        programs: failed_programs.join(", "),
     })
 }
 
-fn run_cargo_test(arguments: &TestArguments) -> Result<(Transcript, bool), XtaskError> {
+fn cargo_test(arguments: &TestArguments) -> Command {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--color", "never"]);
     match &arguments.package {
         Some(package) => command.args(["--package", package]),
@@ -62,6 +72,11 @@ fn run_cargo_test(arguments: &TestArguments) -> Result<(Transcript, bool), Xtask
         None => command.args(["--workspace", "--exclude", ACCEPTANCE]),
     };
     command.args(&arguments.filter);
+    command
+}
+
+/// Runs the tests and prints what a person wants to see of it.
+fn watch(command: &mut Command) -> Result<(Transcript, ExitStatus), XtaskError> {
     let (reader, writer) = std::io::pipe().map_err(|source| XtaskError::file("a pipe", source))?;
     let second = writer
         .try_clone()
@@ -69,8 +84,9 @@ fn run_cargo_test(arguments: &TestArguments) -> Result<(Transcript, bool), Xtask
     command.stdin(Stdio::null()).stdout(writer).stderr(second);
     let mut child = command
         .spawn()
-        .map_err(|error| command::cannot_start(&command, error))?;
-    drop(command); // It holds the pipe's writing ends, and reading ends when they close.
+        .map_err(|error| command::cannot_start(command, error))?;
+    // The command holds the pipe's writing ends, and reading ends only when they close.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut transcript = Transcript::default();
     for line in BufReader::new(reader).split(b'\n') {
         let line = line.map_err(|source| XtaskError::file("the output of tests", source))?;
@@ -81,5 +97,5 @@ fn run_cargo_test(arguments: &TestArguments) -> Result<(Transcript, bool), Xtask
     let status = child
         .wait()
         .map_err(|source| XtaskError::file("cargo test", source))?;
-    Ok((transcript, status.success()))
+    Ok((transcript, status))
 }

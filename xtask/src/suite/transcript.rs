@@ -80,15 +80,10 @@ impl Transcript {
         self.totals
     }
 
-    /// The test programs that failed or broke off; or that none got to run.
-    pub(crate) fn failed_programs(&self) -> String {
+    /// The test programs that failed or broke off.
+    pub(crate) fn failed_programs(&self) -> Vec<String> {
         let broken = self.current.iter().map(|program| program.name.clone());
-        let names: Vec<_> = self.failed.iter().cloned().chain(broken).collect();
-        if names.is_empty() {
-            "the tests do not compile".into()
-        } else {
-            names.join(", ")
-        }
+        self.failed.iter().cloned().chain(broken).collect()
     }
 
     fn close(&mut self, line: &str) -> Vec<String> {
@@ -232,7 +227,7 @@ mod tests {
                 "      | panicked at"
             ]
         );
-        assert_eq!(transcript.failed_programs(), "byz (documentation)");
+        assert_eq!(transcript.failed_programs(), ["byz (documentation)"]);
         assert_eq!(transcript.totals().failed, 2);
     }
 
@@ -260,7 +255,7 @@ mod tests {
         );
         assert_eq!(
             transcript.failed_programs(),
-            "a (tests/a.rs), b (tests/b.rs)"
+            ["a (tests/a.rs)", "b (tests/b.rs)"]
         );
     }
 
@@ -271,6 +266,6 @@ mod tests {
             shown(&mut transcript, &["error[E0425]: x", ""]),
             ["error[E0425]: x"]
         );
-        assert_eq!(transcript.failed_programs(), "the tests do not compile");
+        assert_eq!(transcript.failed_programs(), [""; 0]);
     }
 }
