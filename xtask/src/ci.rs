@@ -22,7 +22,7 @@ enum Outcome {
 type Step = (&'static str, fn() -> Result<Outcome, XtaskError>);
 
 /// How long the acceptance tests may take, in seconds.
-const ACCEPTANCE_SECONDS: &str = "1800";
+const ACCEPTANCE_SECONDS: &str = "1200";
 
 const STEPS: [Step; 8] = [
     ("format", format),
@@ -168,7 +168,9 @@ fn tests() -> Result<Outcome, XtaskError> {
 fn acceptance() -> Result<Outcome, XtaskError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new("timeout");
-    command.arg(ACCEPTANCE_SECONDS).arg(cargo);
+    command
+        .args(["--kill-after=30", ACCEPTANCE_SECONDS])
+        .arg(cargo);
     command.args([
         "test",
         "--locked",
