@@ -10,6 +10,7 @@ mod checkpoint;
 mod cosignature;
 mod decoding;
 mod digest;
+mod enrolment;
 mod error;
 mod fields;
 mod header;
@@ -34,6 +35,7 @@ pub use batch_leaf::BatchLeaf;
 pub use checkpoint::Checkpoint;
 pub use cosignature::{Cosignature, CosignerKey};
 pub use digest::Digest;
+pub use enrolment::{Enrolment, Possession};
 pub use error::ProofError;
 pub use fields::{Field, FieldBlock};
 pub use header::{

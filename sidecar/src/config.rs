@@ -3,11 +3,18 @@
 //! `byz run` and the operator write it, `byzantine-sidecar --config FILE` reads it. Defaults are
 //! those of the resource, so that an absent field means the same everywhere.
 
+mod enrolment;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use enrolment::Enrolment;
+
+/// The number of a replica that was not told its number; no membership is so large.
+const UNNUMBERED: u8 = u8::MAX;
 
 /// The largest configuration file in bytes.
 const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
@@ -62,11 +69,12 @@ pub enum ConfigError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
-    /// This replica's number in the membership.
+    /// This replica's number in the membership; may be given with `--replica` instead.
+    #[serde(default = "unnumbered")]
     pub replica: u8,
-    /// The file with the membership's text.
+    /// The file with the membership's text; with `enrolment`, where it is kept once learned.
     pub membership: PathBuf,
-    /// The directory with the secret keys.
+    /// The directory with the secret keys; with `enrolment`, they are made there at first.
     pub keys: PathBuf,
     /// The directory with journal, ledger and lock; one per replica.
     pub data: PathBuf,
@@ -88,6 +96,9 @@ pub struct Config {
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
+    /// How to become a member; absent where keys and membership are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<Enrolment>,
 }
 
 /// The sockets to listen on; port 0 takes a free one.
@@ -268,6 +279,15 @@ impl Config {
     /// # Errors
     /// Any [`ConfigError`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_for(path, None)
+    }
+
+    /// Reads and checks a configuration file that all replicas share, for the replica of that
+    /// number.
+    ///
+    /// # Errors
+    /// Any [`ConfigError`].
+    pub fn load_for(path: &Path, replica: Option<u8>) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable {
             path: path.to_owned(),
             source,
@@ -279,10 +299,11 @@ impl Config {
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let parsed: Result<Self, _> = serde_yaml::from_str(&text);
-        let config = parsed.map_err(|source| ConfigError::Malformed {
+        let mut config = parsed.map_err(|source| ConfigError::Malformed {
             path: path.to_owned(),
             source,
         })?;
+        config.replica = replica.unwrap_or(config.replica);
         config.check()?;
         Ok(config)
     }
@@ -292,6 +313,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Field`] names the first field that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
+        if self.replica == UNNUMBERED {
+            let rule = "name this replica's number here or with --replica";
+            return Err(refused("replica", &"nothing", rule));
+        }
+        if let Some(enrolment) = &self.enrolment {
+            enrolment.check()?;
+        }
         self.check_app()?;
         let body = self.http.max_body_bytes;
         if !(1..=MAX_BODY_LIMIT).contains(&body) {
@@ -349,6 +377,10 @@ impl Config {
 fn refused(field: &'static str, found: &impl std::fmt::Display, rule: &'static str) -> ConfigError {
     let found = found.to_string();
     ConfigError::Field { field, found, rule }
+}
+
+fn unnumbered() -> u8 {
+    UNNUMBERED
 }
 
 fn default_health_path() -> String {
@@ -418,6 +450,16 @@ app: {address: '127.0.0.1:8080'}
         let config = load(LEAST).unwrap();
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(load(&json).unwrap(), config);
+    }
+
+    #[test]
+    fn a_shared_file_is_read_for_one_replica() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sidecar.yaml");
+        std::fs::write(&path, LEAST.replace("replica: 1", "")).unwrap();
+        assert_eq!(Config::load_for(&path, Some(3)).unwrap().replica, 3);
+        let error = Config::load(&path).unwrap_err().to_string();
+        assert!(error.contains("--replica"), "{error}");
     }
 
     #[test]

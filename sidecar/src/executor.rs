@@ -7,6 +7,7 @@
 mod client;
 mod failure;
 mod life;
+mod listening;
 mod outcome_log;
 mod recovery;
 mod stamp;
@@ -118,7 +119,7 @@ impl Executor {
         } = parts;
         let address = app.address.clone();
         let client = AppClient::new(address, parts.host, app.timeout, parts.max_body_bytes);
-        let lives = Lives::new(app.instance_file.clone(), parts.life_record);
+        let lives = Lives::of(&app, parts.life_record);
         Self {
             port,
             history,

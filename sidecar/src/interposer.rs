@@ -10,6 +10,7 @@ use bytes::Bytes;
 use byzantine_consensus::{Envelope, Frame, Message};
 use byzantine_proof::ReplicaId;
 use http::{HeaderMap, StatusCode};
+use tokio::sync::watch;
 
 /// A frame for one peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +68,52 @@ pub fn envelope_frame(envelope: Envelope, batches: Vec<Bytes>) -> Bytes {
     Frame::Envelope { envelope, batches }.encode()
 }
 
+/// Whether a replica is cut off from its peers; a correct one never is on purpose.
+#[derive(Debug, Clone)]
+pub struct Isolation(watch::Receiver<bool>);
+
+impl Isolation {
+    /// Follows a switch; once its sender is dropped it stays as it is.
+    pub fn new(switch: watch::Receiver<bool>) -> Self {
+        Self(switch)
+    }
+
+    /// Whether the replica is cut off now.
+    pub fn lasts(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits while the replica is cut off.
+    pub async fn ended(&mut self) {
+        if self.0.wait_for(|isolated| !isolated).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Waits until the replica is cut off.
+    pub async fn begun(&mut self) {
+        if self.0.wait_for(|isolated| *isolated).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+impl Default for Isolation {
+    fn default() -> Self {
+        Self(watch::channel(false).1)
+    }
+}
+
 /// The seam; every method's default is what a correct replica does.
 pub trait Interposer: Send + Sync {
     /// Turns a tick's messages into frames.
     fn outbound(&self, outbound: &Outbound<'_>) -> Vec<Parcel> {
         outbound.honest()
+    }
+
+    /// A switch that cuts all links to peers, both ways.
+    fn isolation(&self) -> Isolation {
+        Isolation::default()
     }
 
     /// Alters what the app answered, before it becomes a canonical answer.
@@ -129,5 +171,18 @@ mod tests {
         };
         assert_eq!(carried(&parcels[0].frame), 1);
         assert_eq!(carried(&parcels[2].frame), 0);
+    }
+
+    #[tokio::test]
+    async fn an_isolation_is_waited_for_at_both_ends() {
+        let (switch, seen) = watch::channel(true);
+        let mut isolation = Isolation::new(seen);
+        isolation.begun().await;
+        switch.send_replace(false);
+        isolation.ended().await;
+        let mut never = Isolation::default();
+        never.ended().await;
+        let waited = tokio::time::timeout(Duration::from_millis(10), never.begun()).await;
+        assert!(waited.is_err());
     }
 }

@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 /// base64 of 32 bytes, and a line feed.
 const MAX_FILE_BYTES: u64 = 45;
 
+/// The files of the three keys.
+const KEYS: [&str; 3] = ["vote.key", "cosigner.key", "link.key"];
+
 /// Why keys cannot be made or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -104,6 +107,20 @@ impl Keystore {
         })
     }
 
+    /// Takes from the group what the kubelet gives to it whenever it mounts a volume for a pod with
+    /// an `fsGroup`: that group is this pod's own. What others may read is left to [`Self::load`].
+    ///
+    /// # Errors
+    /// [`KeystoreError::Unreadable`].
+    pub fn withhold_from_group(directory: &Path) -> Result<(), KeystoreError> {
+        for name in KEYS {
+            let path = directory.join(name);
+            let narrowed = withhold_from_group(&path);
+            narrowed.map_err(|source| KeystoreError::Unreadable { path, source })?;
+        }
+        Ok(())
+    }
+
     /// The public halves, as a membership lists them.
     pub fn member(&self, id: ReplicaId) -> Member {
         Member {
@@ -113,6 +130,14 @@ impl Keystore {
             link: self.link.public_key(),
         }
     }
+}
+
+fn withhold_from_group(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o070 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & !0o070))
 }
 
 fn generate(path: &Path) -> Result<SecretKey, KeystoreError> {

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
 use crate::error::SidecarError;
-use crate::interposer::Parcel;
+use crate::interposer::{Isolation, Parcel};
 use identity::Identity;
 use lane::Lane;
 
@@ -58,6 +58,8 @@ pub struct Neighbourhood {
     pub replica: ReplicaId,
     /// `host:port` of every replica's peer port, by number.
     pub addresses: Vec<String>,
+    /// Cuts all links while it lasts.
+    pub isolation: Isolation,
 }
 
 /// The links to all other replicas; dropping it closes them.
@@ -82,6 +84,7 @@ impl Peers {
             membership,
             replica,
             addresses,
+            isolation,
         } = neighbourhood;
         let identity = Arc::new(Identity::new(link_key, membership)?);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -101,13 +104,14 @@ impl Peers {
                 address,
                 lane: Arc::clone(&lane),
                 events: events.clone(),
+                isolation: isolation.clone(),
             };
             tasks.spawn(dialler.run());
             lanes.push(Some(lane));
             senders.push(Some(events));
             receivers.push((id, received));
         }
-        tasks.spawn(accept::run(listener, identity, senders));
+        tasks.spawn(accept::run(listener, identity, senders, isolation));
         let peers = Self {
             lanes,
             dropped,

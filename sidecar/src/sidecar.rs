@@ -14,19 +14,21 @@ use byzantine_proof::{Membership, ReplicaId, RequestFields};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::admin::{Admin, Reporter};
+use crate::admin::{Admin, Reporter, WaitingAdmin};
 use crate::canonical::RequestRules;
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::driver::{self, CallHistory, DriverParts, JournalLog, Snapshot};
+use crate::enrolment::{Credentials, Enroller};
 use crate::error::SidecarError;
 use crate::executor::{Executor, ExecutorParts};
 use crate::gateway::{Gateway, GatewayParts};
-use crate::interposer::Interposer;
+use crate::interposer::{Interposer, Isolation};
 use crate::keystore::Keystore;
 use crate::ledger::Ledger;
 use crate::peers::{Neighbourhood, PeerEvents, Peers};
 use crate::respond::Responder;
 use crate::shutdown::Signals;
+use crate::status::EnrolmentStatus;
 use crate::submission::{AppHealth, Driver, ExecutorPort, OutcomeSender};
 use crate::telemetry::Telemetry;
 
@@ -57,10 +59,52 @@ pub async fn run_until(
     interposer: Box<dyn Interposer>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), SidecarError> {
-    let foundation = Foundation::lay(config)?;
-    let listeners = Listeners::bind(&foundation.config).await?;
+    config.check()?;
+    // Whoever holds the lock owns all that lies beside it.
+    let lock = lock_directory(&config.data)?;
+    let mut stop = Box::pin(stop);
+    let (credentials, admin) = match &config.enrolment {
+        None => (given(&config)?, None),
+        Some(settings) => {
+            let listener = bind(config.listen.admin, "administration").await?;
+            let enrolled = tokio::select! {
+                enrolled = enrolled(&config, settings, &listener) => enrolled?,
+                () = &mut stop => return Ok(()),
+            };
+            (enrolled, Some(listener))
+        }
+    };
+    let foundation = Foundation::lay(config, credentials, lock)?;
+    let listeners = Listeners::bind(&foundation.config, admin).await?;
     let running = foundation.start(listeners, Arc::from(interposer))?;
     running.until(stop).await
+}
+
+/// The credentials that lie ready.
+fn given(config: &Config) -> Result<Credentials, SidecarError> {
+    let membership = load_membership(&config.membership)?;
+    let keys = Keystore::load(&config.keys)?;
+    Ok(Credentials { membership, keys })
+}
+
+/// Waits until this replica is a member, and says meanwhile why it is not.
+async fn enrolled(
+    config: &Config,
+    settings: &config::Enrolment,
+    listener: &TcpListener,
+) -> Result<Credentials, SidecarError> {
+    let (progress, seen) = watch::channel(EnrolmentStatus::default());
+    let enroller = Enroller::new(config, settings, progress)?;
+    let admin = WaitingAdmin {
+        service: settings.service.clone(),
+        replica: config.replica,
+        progress: seen,
+    };
+    tokio::select! {
+        credentials = enroller.run() => Ok(credentials),
+        // It never ends by itself.
+        () = admin.serve(listener) => Err(SidecarError::ExecutorLost),
+    }
 }
 
 /// What must be good before anything listens.
@@ -109,19 +153,16 @@ struct Running {
 }
 
 impl Foundation {
-    fn lay(config: Config) -> Result<Self, SidecarError> {
-        config.check()?;
-        let membership = load_membership(&config.membership)?;
+    fn lay(config: Config, credentials: Credentials, lock: File) -> Result<Self, SidecarError> {
+        let Credentials { membership, keys } = credentials;
         let replica = ReplicaId(config.replica);
         let members = membership.n();
         if config.peers.len() != members {
             let found = config.peers.len();
             return Err(SidecarError::PeerAddresses { found, members });
         }
-        let keys = Keystore::load(&config.keys)?;
         check_keys(&config, &membership, &keys)?;
         let covered = covered_fields(&config)?;
-        let lock = lock_directory(&config.data)?;
         Ok(Self {
             membership: Arc::new(membership),
             replica,
@@ -200,7 +241,7 @@ impl Foundation {
         let (executions, to_run) = mpsc::channel(EXECUTION_QUEUE);
         let (outcomes, from_executor) = OutcomeSender::channel(EXECUTION_QUEUE);
         let (diverged, heard_diverged) = watch::channel(None);
-        let (peers, peer_events) = self.peers(listener)?;
+        let (peers, peer_events) = self.peers(listener, interposer.isolation())?;
         let thread = driver::spawn(DriverParts {
             config: self.core(),
             authority: Arc::new(self.authority()),
@@ -261,11 +302,16 @@ impl Foundation {
         )
     }
 
-    fn peers(&self, listener: TcpListener) -> Result<(Peers, PeerEvents), SidecarError> {
+    fn peers(
+        &self,
+        listener: TcpListener,
+        isolation: Isolation,
+    ) -> Result<(Peers, PeerEvents), SidecarError> {
         let neighbourhood = Neighbourhood {
             membership: Arc::clone(&self.membership),
             replica: self.replica,
             addresses: self.config.peers.clone(),
+            isolation,
         };
         Peers::start(neighbourhood, &self.keys.link, listener)
     }
@@ -357,13 +403,16 @@ impl Running {
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> Result<Self, SidecarError> {
+    /// Binds those that are not bound yet.
+    async fn bind(config: &Config, admin: Option<TcpListener>) -> Result<Self, SidecarError> {
         let listen = &config.listen;
-        Ok(Self {
-            http: bind(listen.http, "clients").await?,
-            peer: bind(listen.peer, "peers").await?,
-            admin: bind(listen.admin, "administration").await?,
-        })
+        let http = bind(listen.http, "clients").await?;
+        let peer = bind(listen.peer, "peers").await?;
+        let admin = match admin {
+            Some(admin) => admin,
+            None => bind(listen.admin, "administration").await?,
+        };
+        Ok(Self { http, peer, admin })
     }
 }
 

@@ -56,6 +56,38 @@ pub struct Status {
     pub observations: Vec<Observation>,
     /// Where an app's answer differed from the settled one, newest last.
     pub divergences: Vec<Divergence>,
+    /// While the replica is not a member yet: how that goes. Nothing above is known then but who
+    /// it wants to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<EnrolmentStatus>,
+}
+
+/// How far a replica is on its way to be a member.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnrolmentStatus {
+    /// In one word.
+    pub state: EnrolmentState,
+    /// Cause and next step in plain words.
+    pub detail: String,
+}
+
+/// In one word, how far a replica is on its way to be a member.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnrolmentState {
+    /// It has begun.
+    #[default]
+    Enrolling,
+    /// Its keys are pinned, others' are missing.
+    Waiting,
+    /// The operator cannot be reached, or who asks cannot be shown to it.
+    Unreachable,
+    /// The operator says no.
+    Refused,
+    /// It is a member, but its keys are gone.
+    KeysLost,
+    /// What lies on its volume is not its own, or cannot be used.
+    ForeignVolume,
 }
 
 /// The app beside the replica.

@@ -63,6 +63,7 @@ fn configuration(plan: &Plan, run: &RunDirectory, replica: usize, app_port: u16)
             format: LogFormat::Text,
             level: plan.log_level.clone(),
         },
+        enrolment: None,
     }
 }
 

@@ -1,64 +1,110 @@
 //! Which start of the app process answers.
 //!
-//! `byz run` writes a fresh number to the instance file before each start. A connection that was
-//! made while the number stayed the same leads to that start of the app and to no later one.
+//! `byz run` writes a fresh number to the instance file before each start; in a pod the inode of
+//! the listening socket tells. A connection that was made while that stayed the same leads to that
+//! start of the app and to no later one.
 
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::listening::ListeningSockets;
+use crate::config::App;
 
 /// The longest instance number in bytes.
 const MAX_INSTANCE_BYTES: u64 = 256;
 
+/// How old a look at the kernel's tables may be where a later one decides.
+const RECENT: Duration = Duration::from_millis(20);
+
 /// One start of the app process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Life {
-    /// What the instance file says.
+    /// What the instance file says, or which socket listens.
     Instance(Vec<u8>),
-    /// Without such a file: how often the app was seen to be down.
+    /// Where neither can be known: how often the app was seen to be down.
     Outages(u64),
 }
 
 /// Tells lives apart.
 #[derive(Debug)]
 pub(super) struct Lives {
-    instance_file: Option<PathBuf>,
+    sign: Sign,
     record: PathBuf,
     outages: AtomicU64,
+    last: Mutex<Option<(Instant, Option<Life>)>>,
+}
+
+/// What differs from life to life.
+#[derive(Debug)]
+enum Sign {
+    InstanceFile(PathBuf),
+    Listening(ListeningSockets),
+    Outages,
 }
 
 impl Lives {
     /// `record` is a file of the sidecar's own that names the last life used.
-    pub(super) fn new(instance_file: Option<PathBuf>, record: PathBuf) -> Self {
+    pub(super) fn of(app: &App, record: PathBuf) -> Self {
+        let sign = match (&app.instance_file, ListeningSockets::of(&app.address)) {
+            (Some(file), _) => Sign::InstanceFile(file.clone()),
+            (None, Some(sockets)) => Sign::Listening(sockets),
+            (None, None) => Sign::Outages,
+        };
+        Self::new(sign, record)
+    }
+
+    fn new(sign: Sign, record: PathBuf) -> Self {
         Self {
-            instance_file,
+            sign,
             record,
             outages: AtomicU64::new(0),
+            last: Mutex::default(),
         }
     }
 
-    /// The present life; `None` while the instance file cannot be read.
+    /// The present life; `None` while it cannot be known.
     pub(super) fn current(&self) -> Option<Life> {
-        let Some(file) = &self.instance_file else {
-            return Some(Life::Outages(self.outages.load(Ordering::Acquire)));
+        let life = match &self.sign {
+            Sign::InstanceFile(file) => instance(file),
+            Sign::Listening(sockets) => sockets.identity().map(Life::Instance),
+            Sign::Outages => Some(Life::Outages(self.outages.load(Ordering::Acquire))),
         };
-        // A read of a few bytes, far shorter than handing it to another thread.
-        let mut content = Vec::new();
-        let opened = std::fs::File::open(file).ok()?;
-        opened
-            .take(MAX_INSTANCE_BYTES)
-            .read_to_end(&mut content)
-            .ok()?;
-        (!content.is_empty()).then_some(Life::Instance(content))
+        *self.last() = Some((Instant::now(), life.clone()));
+        life
     }
 
-    /// Nothing listened: without an instance file the next answer is a new life's.
+    /// The present life or that of a moment ago: good enough where a call is still refused by
+    /// another life.
+    pub(super) fn recent(&self) -> Option<Life> {
+        let last = self.last().clone();
+        match (&self.sign, last) {
+            (Sign::Listening(_), Some((seen, life))) if seen.elapsed() < RECENT => life,
+            _ => self.current(),
+        }
+    }
+
+    /// Why the present life is not known.
+    pub(super) fn unknown(&self) -> &'static str {
+        match self.sign {
+            Sign::InstanceFile(_) => "The file app.instanceFile cannot be read.",
+            Sign::Listening(_) | Sign::Outages => "No socket listens on the app's port here.",
+        }
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Option<Life>)>> {
+        // A plain value is whole whoever panicked while it was locked.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing listened: where lives have no other sign, the next answer is a new one's.
     pub(super) fn note_outage(&self) {
         self.outages.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether an earlier run of this sidecar may have sent calls to this life. Without an instance
-    /// file nobody can tell.
+    /// Whether an earlier run of this sidecar may have sent calls to this life.
     pub(super) fn may_have_been_used(&self, life: &Life) -> bool {
         match life {
             Life::Instance(content) => {
@@ -82,6 +128,17 @@ impl Lives {
     }
 }
 
+fn instance(file: &std::path::Path) -> Option<Life> {
+    // A read of a few bytes, far shorter than handing it to another thread.
+    let mut content = Vec::new();
+    let opened = std::fs::File::open(file).ok()?;
+    opened
+        .take(MAX_INSTANCE_BYTES)
+        .read_to_end(&mut content)
+        .ok()?;
+    (!content.is_empty()).then_some(Life::Instance(content))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,27 +150,46 @@ mod tests {
             directory.path().join("instance"),
             directory.path().join("life"),
         );
-        let lives = Lives::new(Some(file.clone()), record.clone());
+        let lives = Lives::new(Sign::InstanceFile(file.clone()), record.clone());
         assert_eq!(lives.current(), None);
         std::fs::write(&file, "1").unwrap();
         let first = lives.current().unwrap();
         assert!(!lives.may_have_been_used(&first));
         lives.mark_used(&first);
-        assert!(Lives::new(Some(file.clone()), record).may_have_been_used(&first));
+        assert!(Lives::new(Sign::InstanceFile(file.clone()), record).may_have_been_used(&first));
         std::fs::write(&file, "2").unwrap();
         let second = lives.current().unwrap();
         assert!(second != first && !lives.may_have_been_used(&second));
     }
 
     #[test]
-    fn without_a_file_outages_part_lives() {
+    fn without_another_sign_outages_part_lives() {
         let directory = tempfile::tempdir().unwrap();
-        let lives = Lives::new(None, directory.path().join("life"));
+        let lives = Lives::new(Sign::Outages, directory.path().join("life"));
         let first = lives.current().unwrap();
         assert!(!lives.may_have_been_used(&first));
         lives.mark_used(&first);
         assert!(lives.may_have_been_used(&first));
         lives.note_outage();
+        let second = lives.current().unwrap();
+        assert!(second != first && !lives.may_have_been_used(&second));
+    }
+
+    #[test]
+    fn another_listening_socket_is_another_life() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let sockets = || ListeningSockets::of(&address.to_string()).unwrap();
+        let record = directory.path().join("life");
+        let lives = Lives::new(Sign::Listening(sockets()), record.clone());
+        let first = lives.current().unwrap();
+        lives.mark_used(&first);
+        assert!(Lives::new(Sign::Listening(sockets()), record).may_have_been_used(&first));
+        drop(listener);
+        assert_eq!(lives.recent(), Some(first.clone()));
+        assert_eq!(lives.current(), None);
+        let _again = std::net::TcpListener::bind(address).unwrap();
         let second = lives.current().unwrap();
         assert!(second != first && !lives.may_have_been_used(&second));
     }

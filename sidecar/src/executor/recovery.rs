@@ -124,7 +124,7 @@ impl Executor {
     /// Makes sure that the app has executed every call before `ordinal` and not this one.
     pub(super) async fn bring_to(&mut self, ordinal: u64) -> Readiness {
         loop {
-            let present = self.lives.current();
+            let present = self.lives.recent();
             match &self.standing {
                 Standing::Current { life, applied } if Some(life) == present.as_ref() => {
                     let (life, applied) = (life.clone(), *applied);
@@ -377,7 +377,7 @@ impl Executor {
                     return life;
                 }
                 (Ok(()), Some(_)) => "The app was just started anew.".to_owned(),
-                (Ok(()), None) => "The file app.instanceFile cannot be read.".to_owned(),
+                (Ok(()), None) => self.lives.unknown().to_owned(),
                 (Err(detail), _) => detail,
             };
             self.announce(false, false, &detail);

@@ -19,6 +19,7 @@ use super::PeerEvent;
 use super::framing::{ROOM_BYTES, read_frame};
 use super::identity::Identity;
 use super::pinning::member_of;
+use crate::interposer::Isolation;
 
 /// Handshakes at one time; strangers can occupy these and nothing more.
 const HANDSHAKES: usize = 64;
@@ -30,7 +31,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 type Events = Vec<Option<mpsc::Sender<PeerEvent>>>;
 
 /// Accepts until it is dropped.
-pub(super) async fn run(listener: TcpListener, identity: Arc<Identity>, events: Events) {
+pub(super) async fn run(
+    listener: TcpListener,
+    identity: Arc<Identity>,
+    events: Events,
+    isolation: Isolation,
+) {
     let Ok(acceptor) = identity.acceptor() else {
         // It was made once already when the identity was.
         return;
@@ -41,6 +47,7 @@ pub(super) async fn run(listener: TcpListener, identity: Arc<Identity>, events: 
     loop {
         tokio::select! {
             accepted = listener.accept(), if handshakes.len() < HANDSHAKES => match accepted {
+                Ok((stream, _)) if isolation.lasts() => drop(stream),
                 Ok((stream, _)) => {
                     handshakes.spawn(handshake(stream, acceptor.clone(), Arc::clone(&identity)));
                 }
@@ -53,7 +60,8 @@ pub(super) async fn run(listener: TcpListener, identity: Arc<Identity>, events: 
                 let Ok(Some((peer, stream))) = done else { continue };
                 let place = usize::from(peer.0);
                 if let (Some(Some(events)), Some(room)) = (events.get(place), rooms.get(place)) {
-                    readers.replace(peer, read(stream, events.clone(), Arc::clone(room)));
+                    let reading = read(stream, events.clone(), Arc::clone(room));
+                    readers.replace(peer, until_isolated(reading, isolation.clone()));
                 }
             }
         }
@@ -74,6 +82,14 @@ impl Readers {
         if let Some(old) = self.current.insert(peer, new) {
             old.abort();
         }
+    }
+}
+
+async fn until_isolated(reading: impl Future<Output = ()>, mut isolation: Isolation) {
+    tokio::select! {
+        biased;
+        () = isolation.begun() => {}
+        () = reading => {}
     }
 }
 

@@ -16,6 +16,7 @@ use super::PeerEvent;
 use super::framing::write_frame;
 use super::identity::Identity;
 use super::lane::{Lane, Waiting};
+use crate::interposer::Isolation;
 
 /// For resolving, connecting and the handshake together.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,13 +37,15 @@ pub(super) struct Dialler {
     pub(super) address: String,
     pub(super) lane: Arc<Lane>,
     pub(super) events: mpsc::Sender<PeerEvent>,
+    pub(super) isolation: Isolation,
 }
 
 impl Dialler {
     /// Runs until nobody listens for events any more.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         while !self.events.is_closed() {
+            self.isolation.ended().await;
             match timeout(DIAL_TIMEOUT, self.connect()).await {
                 Ok(Ok(stream)) => {
                     let since = tokio::time::Instant::now();
@@ -80,7 +83,7 @@ impl Dialler {
     }
 
     /// Writes what waits until the link breaks; false when the driver is gone.
-    async fn serve(&self, stream: TlsStream<TcpStream>) -> bool {
+    async fn serve(&mut self, stream: TlsStream<TcpStream>) -> bool {
         let waiting = self.lane.open();
         let peer = self.peer;
         tracing::info!(%peer, "link to a peer is up");
@@ -91,6 +94,7 @@ impl Dialler {
         let ended = tokio::select! {
             ended = write_all(write, waiting) => ended,
             ended = until_closed(read) => ended,
+            () = self.isolation.begun() => Ok(()),
         };
         self.lane.close();
         let cause = ended

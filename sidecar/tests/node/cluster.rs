@@ -180,6 +180,7 @@ fn config(directory: &Path, replica: u8, peers: &[SocketAddr]) -> Config {
             format: LogFormat::Text,
             level: "debug".to_owned(),
         },
+        enrolment: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use byzantine_consensus::{Fetch, Frame, Sequence};
 use byzantine_proof::{ReplicaId, SecretKey};
-use byzantine_sidecar::interposer::Parcel;
+use byzantine_sidecar::interposer::{Isolation, Parcel};
 use byzantine_sidecar::peers::{Neighbourhood, PeerEvent, Peers};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -31,6 +31,7 @@ async fn pair(members: &Members, second: &SecretKey) -> [(Peers, Events); 2] {
             membership: Arc::clone(&members.membership),
             replica: ReplicaId(replica),
             addresses: addresses.clone(),
+            isolation: Isolation::default(),
         };
         let (peers, events) = Peers::start(neighbourhood, key, listener).unwrap();
         let other = ReplicaId(1 - replica);
