@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::text::DurationText;
 
 /// `spec.app`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Application {
     /// The container image.
@@ -77,7 +78,7 @@ fn default_timeout() -> DurationText {
 }
 
 /// A variable of the app's environment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvironmentVariable {
     /// Its name.
@@ -91,7 +92,7 @@ pub struct EnvironmentVariable {
 }
 
 /// Files that Kubernetes mounts from a `ConfigMap` or a Secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileMount {
     /// The `ConfigMap`'s name.
@@ -105,7 +106,7 @@ pub struct FileMount {
 }
 
 /// `spec.app.state`: what the app remembers, and how it is brought back after a restart.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct State {
     /// Where the state lives.
@@ -120,7 +121,7 @@ pub struct State {
 }
 
 /// Where an app's state lives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StateType {
     /// The app is stateless.
     None,

@@ -1,11 +1,12 @@
 //! How the replicas agree.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::DurationText;
 
 /// `spec.consensus`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Consensus {
     /// k: how many replicas sign a reply's proof; absent means the ordering quorum.

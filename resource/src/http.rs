@@ -1,11 +1,12 @@
 //! What the gateways take in and pass on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::DurationText;
 
 /// `spec.http`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Http {
     /// The longest request or response body, in bytes.
@@ -39,7 +40,7 @@ impl Default for Http {
 }
 
 /// `spec.http.cors`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Cors {
     /// Origins such as `https://example.org`, or `*`.

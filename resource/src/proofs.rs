@@ -1,9 +1,10 @@
 //! What the proofs say and how they travel.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `spec.proofs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Proofs {
     /// The end of the origin under which the replicas sign.
@@ -25,7 +26,7 @@ impl Default for Proofs {
 }
 
 /// How a proof travels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Transport {
     /// In the header up to 3 kB, else behind a link.
     #[default]

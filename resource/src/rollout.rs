@@ -1,11 +1,12 @@
 //! How a new version of the app comes in.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::DurationText;
 
 /// `spec.rollout`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Rollout {
     /// All replicas at one agreed request, or one after the other.
@@ -27,7 +28,7 @@ impl Default for Rollout {
 }
 
 /// When replicas change to a new version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AppRollout {
     /// At one agreed request.
     #[default]
@@ -37,7 +38,7 @@ pub enum AppRollout {
 }
 
 /// What happens when a rollout fails.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnFailure {
     /// Back to the old version.
     #[default]

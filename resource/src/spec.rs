@@ -1,5 +1,6 @@
 //! The desired state of a service.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::application::Application;
@@ -23,7 +24,7 @@ pub const MAX_REPLICAS: u32 = 22;
 const MAX_REPLY_QUORUM: u32 = 15;
 
 /// `spec`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
     /// f: how many replicas may fail in any way.

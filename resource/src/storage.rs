@@ -1,11 +1,12 @@
 //! Volumes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{DurationText, Quantity};
 
 /// `spec.storage`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Storage {
     /// Each sidecar's volume.
@@ -17,7 +18,7 @@ pub struct Storage {
 }
 
 /// `spec.storage.ledger`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct LedgerStorage {
     /// Its size; it only grows.
@@ -47,7 +48,7 @@ impl Default for LedgerStorage {
 }
 
 /// `spec.storage.app`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Volume {
     /// Its size; it only grows.
@@ -69,7 +70,7 @@ impl Default for Volume {
 }
 
 /// What becomes of volumes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Retention {
     /// They stay.
     #[default]

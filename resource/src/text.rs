@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A duration such as `30s`, `1m 30s` or `24h`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DurationText(String);
 
@@ -34,7 +35,7 @@ impl fmt::Display for DurationText {
 }
 
 /// An amount of bytes as Kubernetes writes it, such as `1Gi`, `500M` or `1073741824`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Quantity(String);
 
