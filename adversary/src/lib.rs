@@ -1,9 +1,9 @@
 //! Liars: replicas that break the protocol on purpose, for demonstrations and tests.
 //!
 //! A liar is a real replica whose frames, app responses or client responses are altered on their
-//! way out. `byz run --fault 2=equivocate` starts one. Only `byz` links this crate: no
-//! `byzantine-sidecar` build contains a liar. All that they do follows from a [`Seed`] and from
-//! what the replica says, so that a run can be repeated.
+//! way out. `byz run --fault 2=equivocate` starts one, and so does the test sidecar on a cluster.
+//! Only these two link this crate: no `byzantine-sidecar` build contains a liar. All that they do
+//! follows from a [`Seed`] and from what the replica says, so that a run can be repeated.
 
 mod corrupt_votes;
 mod crash;

@@ -60,6 +60,26 @@ pub(crate) enum XtaskError {
     /// Steps of `ci` failed, already printed.
     #[error("ci: failed: {0}\nRepeat a step alone with the command printed above it.")]
     StepsFailed(String),
+    /// Neither docker nor buildah can build an image here.
+    #[error(
+        "nothing here can build container images: {docker}; {buildah}\n\
+        Start docker, or install buildah (Debian, Ubuntu: `apt-get install buildah`; Fedora: \
+        `dnf install buildah`), which needs no daemon."
+    )]
+    NoImageBuilder {
+        /// What docker said.
+        docker: String,
+        /// What buildah said.
+        buildah: String,
+    },
+    /// No image has that name.
+    #[error("there is no image `{name}`; choose among {known}")]
+    UnknownImage {
+        /// The name that was asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// The demonstration saw something it should not have seen.
     #[error("demo: {what}\n{next}")]
     Demo {

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask {demo,test,tidy,ci}`.
+//! The project's own chores: `cargo xtask {demo,images,test,tidy,ci}`.
 //!
 //! Each chore is one module that returns an [`XtaskError`] stating what failed and what to do
 //! next. `ci` is the other three and the compiler's own checks, in one list.
@@ -7,6 +7,7 @@ mod ci;
 mod command;
 mod demo;
 mod error;
+mod images;
 mod suite;
 mod tidy;
 
@@ -28,6 +29,8 @@ struct Arguments {
 enum Chore {
     /// Run the wallet on four replicas, kill one, and check every proof
     Demo(demo::DemoArguments),
+    /// Build the container images and write them as archives
+    Images(images::ImagesArguments),
     /// Run every test of the workspace
     Test(suite::TestArguments),
     /// Check the rules that neither the compiler nor clippy knows
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
 fn run(chore: &Chore) -> Result<(), XtaskError> {
     match chore {
         Chore::Demo(arguments) => demo::run(arguments),
+        Chore::Images(arguments) => images::run(arguments),
         Chore::Test(arguments) => suite::run(arguments).map(drop),
         Chore::Tidy => tidy::run(),
         Chore::Ci => ci::run(),
