@@ -67,18 +67,31 @@ pub(crate) fn kill(process: Pid) -> Result<(), XtaskError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::process::{Child, Command, Stdio};
 
     use super::*;
 
     /// A process that waits for input and has `path` among its arguments.
+    ///
+    /// It is waited for until it speaks: the kernel wakes the parent of a new program a moment
+    /// before the program's arguments can be read in `/proc`.
     fn waiting(path: &Path) -> Child {
         let mut shell = Command::new("sh");
         shell
-            .args(["-c", "read line"])
+            .args(["-c", "echo up; read line"])
             .arg(path)
-            .stdin(Stdio::piped());
-        shell.spawn().unwrap()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let mut first = [0; 3];
+        child
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut first)
+            .unwrap();
+        child
     }
 
     #[test]
