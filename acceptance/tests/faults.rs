@@ -109,18 +109,26 @@ async fn survive(fault: Fault, liar: u8) {
         "gateways whose answers do not verify: {:?}",
         client.refusals()
     );
-    noticed(&service, fault, liar).await;
+    noticed(&service, &mut wallet, fault, liar).await;
     nobody_else_is_blamed(&service, liar).await;
     service.stop().await;
     ledgers_are_equal(&service, liar);
 }
 
 /// What the correct replicas are to say of this fault, in the status and in the metrics.
-async fn noticed(service: &Service, fault: Fault, liar: u8) {
+async fn noticed(service: &Service, wallet: &mut Wallet, fault: Fault, liar: u8) {
     let Some(kind) = evidence_of(fault) else {
         return;
     };
-    let look = async || service.observed(Some(liar)).await;
+    let mut looks = 0_u32;
+    let look = async || {
+        // Lateness shows only while there is something to be late with.
+        if fault == Fault::Slow {
+            looks += 1;
+            wallet.pay(&format!("more {looks}"), 10).await;
+        }
+        service.observed(Some(liar)).await
+    };
     let found = until("the fault is noticed", look, |observed| {
         observed
             .iter()
@@ -150,7 +158,8 @@ fn evidence_of(fault: Fault) -> Option<ObservationKind> {
         Fault::WrongAnswer => Some(ObservationKind::WrongAnswer),
         Fault::CorruptVotes => Some(ObservationKind::BadSignature),
         Fault::Mute => Some(ObservationKind::Silent),
-        Fault::Crash | Fault::Slow | Fault::LyingGateway => None,
+        Fault::Slow => Some(ObservationKind::Slow),
+        Fault::Crash | Fault::LyingGateway => None,
     }
 }
 
@@ -159,20 +168,16 @@ fn counted(metrics: &Metrics, fault: Fault, liar: u8) -> f64 {
         Fault::Equivocate => metrics.of_replica("byzantine_equivocations_total", liar),
         Fault::WrongAnswer => metrics.of_replica("byzantine_divergences_total", liar),
         Fault::CorruptVotes => metrics.of_kind("byzantine_rejections_total", "signature"),
-        // Silence has no counter: links stand, and nothing comes.
+        // Silence and lateness have no counter: links stand, and nothing or little comes.
         _ => 1.0,
     }
 }
-
-/// Neither is blame: that a view changed, and how late votes came, which a busy machine explains
-/// as well as a bad replica does.
-const FACTS: [ObservationKind; 2] = [ObservationKind::ViewChange, ObservationKind::Slow];
 
 /// No correct replica says anything bad of another one, or of itself.
 async fn nobody_else_is_blamed(service: &Service, liar: u8) {
     let observed = service.observed(Some(liar)).await;
     let accusations = observed.iter().filter(|(_, kind, replica)| {
-        !FACTS.contains(kind) && replica.is_some_and(|replica| replica != liar)
+        *kind != ObservationKind::ViewChange && replica.is_some_and(|replica| replica != liar)
     });
     let accusations: Vec<_> = accusations.collect();
     assert!(

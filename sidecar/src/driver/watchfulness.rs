@@ -18,14 +18,15 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// A silent replica is told of this often while it stays so.
 const REPEAT: Duration = Duration::from_secs(30);
 
-/// Votes that come this much after those of f+1 replicas, on average, are late.
+/// A vote that comes this much after those of f+1 replicas is late.
 const LATE: Duration = Duration::from_millis(200);
 
-/// A single vote counts as no later than this, so that one outage is soon forgotten.
-const LATEST: Duration = Duration::from_secs(1);
+/// Every vote for this long has to be late before it is told. A machine that is busy, or one that
+/// was stopped for a while, delays in bursts: one vote on time ends such a stretch.
+const STRETCH: Duration = Duration::from_secs(5);
 
-/// Votes in one average; two bad averages in a row are needed, so that a hiccup is not told.
-const ENOUGH: u32 = 32;
+/// And so many votes in a row: a few that were sent at long intervals tell nothing.
+const ENOUGH: u32 = 16;
 
 /// A replica whose link has just come up has much to catch up with; its votes are not timed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -48,32 +49,36 @@ struct Peer {
     told: Option<Instant>,
     /// Its votes are timed from here on.
     timed_from: Instant,
-    votes: u32,
-    /// How late these votes were, together.
-    lateness: Duration,
-    /// Late averages in a row.
-    late_averages: u32,
-    /// An average to tell of.
+    /// Its last votes, if every one of them was late.
+    stretch: Option<Stretch>,
+    /// A lateness to tell of.
     late: Option<Duration>,
 }
 
+/// Votes in a row, all of them late.
+struct Stretch {
+    began: Instant,
+    votes: u32,
+    /// How late the least late one was.
+    least: Duration,
+}
+
 impl Peer {
-    fn voted(&mut self, late: Duration) {
-        self.votes += 1;
-        self.lateness += late.min(LATEST);
-        if self.votes < ENOUGH {
+    fn voted(&mut self, late: Duration, now: Instant) {
+        if late < LATE {
+            self.stretch = None;
             return;
         }
-        let average = self.lateness / self.votes;
-        (self.votes, self.lateness) = (0, Duration::ZERO);
-        self.late_averages = if average >= LATE {
-            self.late_averages + 1
-        } else {
-            0
-        };
-        if self.late_averages >= 2 {
-            self.late_averages = 0;
-            self.late = Some(average);
+        let stretch = self.stretch.get_or_insert(Stretch {
+            began: now,
+            votes: 0,
+            least: late,
+        });
+        stretch.votes = stretch.votes.saturating_add(1);
+        stretch.least = stretch.least.min(late);
+        if stretch.votes >= ENOUGH && now.saturating_duration_since(stretch.began) >= STRETCH {
+            self.late = Some(stretch.least);
+            self.stretch = None;
         }
     }
 }
@@ -87,9 +92,7 @@ impl Watchfulness {
             heard: now,
             told: None,
             timed_from: now,
-            votes: 0,
-            lateness: Duration::ZERO,
-            late_averages: 0,
+            stretch: None,
             late: None,
         };
         Self {
@@ -103,7 +106,7 @@ impl Watchfulness {
     /// The link to a peer came up.
     pub(super) fn connected(&mut self, peer: ReplicaId) {
         if let Some(peer) = self.peers.get_mut(usize::from(peer.0)) {
-            (peer.votes, peer.lateness, peer.late_averages) = (0, Duration::ZERO, 0);
+            peer.stretch = None;
             peer.timed_from = Instant::now() + GRACE;
         }
     }
@@ -137,7 +140,7 @@ impl Watchfulness {
         }
         let peer = self.peers.get_mut(usize::from(from.0));
         if let Some(peer) = peer.filter(|peer| now >= peer.timed_from) {
-            peer.voted(late);
+            peer.voted(late, now);
         }
     }
 }
@@ -198,7 +201,10 @@ fn slow(replica: ReplicaId, late: Duration) -> Sighting {
         kind: ObservationKind::Slow,
         replica: Some(replica.0),
         sequence: None,
-        detail: format!("votes of replica {replica} come {milliseconds} ms after the others'"),
+        detail: format!(
+            "for {} s every vote of replica {replica} came {milliseconds} ms or more after the others'",
+            STRETCH.as_secs()
+        ),
         next_step: "look at its host's load and disk, and at the network to it",
     }
 }
@@ -221,22 +227,37 @@ mod tests {
         assert_eq!(commit(b""), None);
     }
 
-    #[test]
-    fn only_the_late_one_is_late() {
+    /// Sequences that are voted for one every 100 ms; replica 3 is late by what `delay` says.
+    fn late_ones(delay: impl Fn(u64) -> u64) -> Vec<bool> {
         let start = Instant::now();
         let mut watchfulness = Watchfulness::new(4, 1, start);
-        for sequence in (1..=100).map(Sequence) {
-            for (peer, delay) in [(1, 1), (2, 2), (3, 400)] {
-                let now = start + Duration::from_millis(delay);
-                watchfulness.voted(ReplicaId(peer), sequence, now);
+        for sequence in 1..=100 {
+            let begun = start + Duration::from_millis(100 * sequence);
+            for (peer, delay) in [(1, 1), (2, 2), (3, delay(sequence))] {
+                let now = begun + Duration::from_millis(delay);
+                watchfulness.voted(ReplicaId(peer), Sequence(sequence), now);
             }
         }
-        let late: Vec<bool> = watchfulness
-            .peers
-            .iter()
-            .map(|peer| peer.late.is_some())
-            .collect();
-        assert_eq!(late, [false, false, false, true]);
+        let peers = watchfulness.peers.iter();
+        peers.map(|peer| peer.late.is_some()).collect()
+    }
+
+    #[test]
+    fn only_the_late_one_is_late() {
+        assert_eq!(late_ones(|_| 400), [false, false, false, true]);
+    }
+
+    #[test]
+    fn one_that_is_on_time_now_and_then_is_not_late() {
+        let delay = |sequence| if sequence % 40 == 0 { 20 } else { 900 };
+        assert_eq!(late_ones(delay), [false; 4]);
+    }
+
+    /// Stopped for eight seconds, then everything at once: a pause, not slowness.
+    #[test]
+    fn one_that_was_stopped_for_a_while_is_not_late() {
+        let delay = |sequence: u64| (8000_u64).saturating_sub(100 * sequence).max(5);
+        assert_eq!(late_ones(delay), [false; 4]);
     }
 
     /// A liar votes for what is to come, and often: nobody looks late for that.
