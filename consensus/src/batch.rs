@@ -5,7 +5,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use byzantine_proof::Digest;
 
-use crate::limits::BATCH_REQUESTS;
+use crate::limits::{BATCH_REQUESTS, BATCH_RESOLUTIONS};
+use crate::resolution::Resolution;
 use crate::types::{RequestId, Sequence, UnixMillis};
 
 /// An ordered list of request names and the time at which they run.
@@ -17,6 +18,8 @@ pub struct Batch {
     pub time: Option<UnixMillis>,
     /// The requests, in order; none twice.
     pub requests: Vec<RequestId>,
+    /// Earlier sequences that are settled here; ascending.
+    pub resolutions: Vec<Resolution>,
 }
 
 impl Batch {
@@ -26,12 +29,23 @@ impl Batch {
             sequence,
             time: None,
             requests: Vec::new(),
+            resolutions: Vec::new(),
+        }
+    }
+
+    /// Settles earlier sequences, and runs nothing.
+    pub const fn resolving(sequence: Sequence, resolutions: Vec<Resolution>) -> Self {
+        Self {
+            sequence,
+            time: None,
+            requests: Vec::new(),
+            resolutions,
         }
     }
 
     /// The canonical bytes.
     pub fn encode(&self) -> Bytes {
-        // Writing to memory cannot fail, and a batch has at most 256 names.
+        // Writing to memory cannot fail, and lengths are far below 2^32.
         Bytes::from(borsh::to_vec(self).expect("a batch fits into memory"))
     }
 
@@ -46,7 +60,8 @@ impl Batch {
         Digest::tagged("byzantine-ordered/v1", &[&self.encode()])
     }
 
-    /// A time exactly when there are requests, not too many of them, and none twice.
+    /// A time exactly when there are requests, not too many of them, and none twice; RESOLVEs
+    /// of what comes before, likewise. Whether these are justified is [`Resolution`]'s to say.
     pub fn is_valid(&self) -> bool {
         let mut names = self.requests.clone();
         names.sort_unstable();
@@ -54,6 +69,15 @@ impl Batch {
         names.len() == self.requests.len()
             && names.len() <= BATCH_REQUESTS
             && names.is_empty() == self.time.is_none()
+            && self.resolutions.len() <= BATCH_RESOLUTIONS
+            && self
+                .resolutions
+                .iter()
+                .all(|it| it.sequence < self.sequence)
+            && self
+                .resolutions
+                .windows(2)
+                .all(|pair| pair[0].sequence < pair[1].sequence)
     }
 }
 
@@ -68,6 +92,7 @@ mod tests {
             sequence: Sequence(1),
             time: Some(UnixMillis(5)),
             requests: vec![id, id],
+            resolutions: vec![],
         };
         assert_eq!(Batch::decode(&twice.encode()), None);
         let once = Batch {

@@ -288,6 +288,11 @@ impl Replica {
     fn settle_adopted(&mut self, entries: Vec<Entry>, leaves: Vec<Vec<Digest>>) {
         for (entry, leaves) in entries.into_iter().zip(leaves) {
             let sequence = entry.commit.vote.sequence;
+            let run = self.slots.get(&sequence).and_then(|slot| slot.run.as_ref());
+            let settled = run.and_then(|run| run.settled.as_ref());
+            if settled.is_some_and(|settled| settled.leaves != leaves) {
+                self.unsettle(sequence);
+            }
             let Some(run) = self
                 .slots
                 .get_mut(&sequence)

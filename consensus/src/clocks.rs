@@ -11,15 +11,23 @@ use crate::types::Sequence;
 
 impl Replica {
     /// The moments at which a clock runs out.
-    pub(crate) fn clocks(&self) -> [Option<Duration>; 3] {
+    pub(crate) fn clocks(&self) -> [Option<Duration>; 6] {
+        let promise = self.promise_due();
         if self.changing {
-            return [self.new_view_deadline, None, None];
+            return [self.new_view_deadline, promise, None, None, None, None];
         }
         let request = self.pool.oldest().map(|(since, _)| since);
         let proposed = self.oldest_proposal().map(|(since, _)| since);
         let armed = self.suspected < Some(self.view);
         let relay = request.map(|since| since + self.request_timeout() / 2);
+        let resolvable = self.oldest_resolvable().map(|(since, _)| since);
+        let resolve = resolvable.map(|since| since + self.resolve_patience());
         [
+            promise,
+            resolve.filter(|resolve| *resolve > self.now.monotonic),
+            resolvable
+                .map(|since| self.resolve_deadline(since))
+                .filter(|_| armed),
             relay.filter(|relay| *relay > self.now.monotonic),
             request.map(|since| self.deadline(since)).filter(|_| armed),
             proposed.map(|since| self.deadline(since)).filter(|_| armed),
@@ -53,6 +61,16 @@ impl Replica {
         {
             self.suspect(Subject::Sequence(sequence), effects);
         }
+        if let Some((since, sequence)) = self.oldest_resolvable()
+            && now >= self.resolve_deadline(since)
+        {
+            self.suspect(Subject::Sequence(sequence), effects);
+        }
+    }
+
+    /// What is executed and not settled has no request clock: this one takes its place.
+    fn resolve_deadline(&self, since: Duration) -> Duration {
+        since + self.resolve_patience() + self.request_timeout()
     }
 
     /// A gateway that bypasses the primary must not have it evicted: before a clock runs out,

@@ -1,5 +1,6 @@
 //! What a replica is told at its start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use byzantine_proof::tree::Frontier;
@@ -8,6 +9,7 @@ use byzantine_proof::{Digest, Membership, ReplicaId};
 use crate::certificate::CheckpointCertificate;
 use crate::record::Record;
 use crate::types::{RequestId, Sequence, UnixMillis};
+use crate::verdict::VerdictWriter;
 
 /// The settings of one replica. All members must agree on all but `replica`.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct Config {
     pub client_key_retention: Duration,
     /// How long the answer to a key that a gateway made is remembered, in agreed time.
     pub gateway_key_retention: Duration,
+    /// What clients read where the replicas' apps disagree.
+    pub verdicts: Arc<dyn VerdictWriter>,
 }
 
 /// What was on disk.

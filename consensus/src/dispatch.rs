@@ -28,6 +28,7 @@ impl Replica {
             let idle = execution.items.is_empty();
             let slot = self.slots.entry(sequence).or_default();
             slot.run = Some(run);
+            self.execute_resolutions(&batch, effects);
             (self.dispatched, self.doublings) = (sequence, 0);
             self.last_progress = self.now.monotonic;
             if idle {
@@ -86,6 +87,7 @@ impl Replica {
             ordinal: self.ordinal,
             outcomes: None,
             settled: None,
+            resolved: None,
         }
     }
 
@@ -144,7 +146,11 @@ impl Replica {
             batch: batch.digest(),
             leaves: count(leaves),
             duplicates: count(duplicates),
-            resolved: Vec::new(),
+            resolved: batch
+                .resolutions
+                .iter()
+                .map(|resolution| resolution.sequence.0)
+                .collect(),
             middleware: checkpoint.then(|| self.keys.digest(self.ordinal)),
         }
     }

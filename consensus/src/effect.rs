@@ -214,6 +214,18 @@ pub enum Notice {
         /// Its sequence.
         sequence: Sequence,
     },
+    /// RESULTs cannot settle a sequence here; it waits for a RESOLVE or a certificate.
+    Promised {
+        /// The sequence.
+        sequence: Sequence,
+    },
+    /// A RESOLVE settled a sequence.
+    Resolved {
+        /// The sequence.
+        sequence: Sequence,
+        /// How many of its requests are answered by a certified 502.
+        verdicts: usize,
+    },
     /// A sequence was taken over from a peer's ledger.
     CaughtUp(Sequence),
 }

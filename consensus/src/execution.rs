@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use byzantine_proof::{Cosignature, Digest, ReplicaId, ResponseLeaf, tree};
+use byzantine_proof::{Cosignature, Digest, LeafKind, ReplicaId, ResponseLeaf, tree};
 
 use crate::request::Request;
 use crate::types::{RequestId, Sequence, UnixMillis};
@@ -95,6 +95,13 @@ impl Answer {
     /// The hash of the leaf in the tree.
     pub fn leaf_hash(&self) -> Digest {
         tree::leaf_hash(&self.leaf)
+    }
+
+    /// Whether the replicas' apps differed, and this says so.
+    pub fn is_verdict(&self) -> bool {
+        let text = std::str::from_utf8(&self.leaf).ok();
+        let leaf = text.and_then(|text| ResponseLeaf::parse(text).ok());
+        leaf.is_some_and(|leaf| leaf.kind == LeafKind::Verdict)
     }
 
     /// Whether fields and content are what the leaf names.

@@ -19,17 +19,21 @@ pub mod limits;
 mod message;
 mod ordering;
 mod pool;
+mod promising;
 mod record;
 mod recovery;
 mod rejection;
 mod replica;
 mod request;
+mod resolution;
+mod resolving;
 mod run;
 mod settlement;
 mod signed;
 mod slot;
 mod standing;
 mod types;
+mod verdict;
 mod view_change;
 
 pub use batch::Batch;
@@ -45,11 +49,14 @@ pub use execution::{
 };
 pub use frame::{Entry, Fetch, Frame, Supply};
 pub use message::{
-    Attestation, Message, NewView, ResultVote, StatusReport, Subject, Suspicion, ViewChange, Vote,
+    Attestation, Message, NewView, Promise, PromisedAnswer, ResultVote, StatusReport, Subject,
+    Suspicion, ViewChange, Vote,
 };
 pub use record::Record;
 pub use rejection::Rejection;
 pub use replica::{Replica, Standing};
 pub use request::{KeySource, KnownRequest, Request, request_id};
+pub use resolution::{Evidence, Resolution};
 pub use signed::{Authority, Envelope, Keys, SignedMessage, Verified, open, open_one};
 pub use types::{RequestId, Sequence, Time, UnixMillis, View};
+pub use verdict::{Disagreement, Place, VerdictWriter};

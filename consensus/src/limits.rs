@@ -56,3 +56,19 @@ pub const RESENT_SEQUENCES: usize = 32;
 
 /// After how many request timeouts a request that others overtook makes its primary suspect.
 pub const PATIENCE: u32 = 8;
+
+/// What one PROMISE shows of answers, in bytes; the leaf hashes always fit.
+pub const PROMISE_BYTES: usize = 64 << 10;
+
+/// The longest field block that a PROMISE shows.
+pub const PROMISED_FIELDS: usize = 4 << 10;
+
+/// The most header fields that a verdict names.
+pub const NAMED_FIELDS: usize = 16;
+
+/// The most RESOLVEs in one batch.
+pub const BATCH_RESOLUTIONS: usize = 16;
+
+/// Sequences at the window's end that only RESOLVEs may use: what is not settled keeps the
+/// watermarks from moving, and must not keep itself from being resolved.
+pub const RESERVED: u64 = 8;

@@ -2,9 +2,12 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use byzantine_proof::{Cosignature, Digest};
+use byzantine_proof::{Cosignature, Digest, ResponseLeaf, tree};
 
 use crate::certificate::{CheckpointCertificate, PreparedCertificate};
+use crate::limits::BATCH_REQUESTS;
+#[cfg(doc)]
+use crate::limits::{PROMISE_BYTES, PROMISED_FIELDS};
 use crate::signed::SignedMessage;
 use crate::types::{RequestId, Sequence, View};
 
@@ -31,6 +34,8 @@ pub enum Message {
     NewView(NewView),
     /// Where the sender stands; triggers all resending and catching up.
     Status(StatusReport),
+    /// The sender's RESULT cannot settle its sequence; it gives up settling it by RESULTs.
+    Promise(Promise),
 }
 
 impl Message {
@@ -53,6 +58,7 @@ impl Message {
             Self::ViewChange(_) => "VIEW-CHANGE",
             Self::NewView(_) => "NEW-VIEW",
             Self::Status(_) => "STATUS",
+            Self::Promise(_) => "PROMISE",
         }
     }
 }
@@ -75,6 +81,58 @@ pub struct ResultVote {
     pub sequence: Sequence,
     /// The leaf hash of each item; `None` where the answer is lost.
     pub leaves: Vec<Option<Digest>>,
+}
+
+/// PROMISE: the sender attested nothing that covers the sequence, and will settle it by a
+/// certificate or a RESOLVE only.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Promise {
+    /// The executed sequence.
+    pub sequence: Sequence,
+    /// As in the sender's RESULT.
+    pub leaves: Vec<Option<Digest>>,
+    /// What is behind those leaves that RESULTs did not settle, by index, as far as
+    /// [`PROMISE_BYTES`] go.
+    pub answers: Vec<PromisedAnswer>,
+}
+
+/// A leaf in a PROMISE, so that a verdict can name what differed.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct PromisedAnswer {
+    /// The leaf's place in the batch.
+    pub index: u32,
+    /// The leaf's text.
+    pub leaf: Bytes,
+    /// The field block's text; empty if it is longer than [`PROMISED_FIELDS`].
+    pub fields: Bytes,
+}
+
+impl Promise {
+    /// Whether every answer is the one that its leaf hash names, once, in order.
+    pub fn is_sound(&self) -> bool {
+        let ascending = self
+            .answers
+            .windows(2)
+            .all(|pair| pair[0].index < pair[1].index);
+        ascending
+            && self.leaves.len() <= BATCH_REQUESTS
+            && self
+                .answers
+                .iter()
+                .all(|answer| answer.is_behind(&self.leaves))
+    }
+}
+
+impl PromisedAnswer {
+    fn is_behind(&self, leaves: &[Option<Digest>]) -> bool {
+        let place = usize::try_from(self.index).ok();
+        let hash = place.and_then(|place| leaves.get(place).copied().flatten());
+        let text = std::str::from_utf8(&self.leaf).ok();
+        let leaf = text.and_then(|text| ResponseLeaf::parse(text).ok());
+        let fields = leaf.map(|leaf| leaf.fields);
+        hash == Some(tree::leaf_hash(&self.leaf))
+            && (self.fields.is_empty() || fields == Some(Digest::of(&self.fields)))
+    }
 }
 
 /// ATTEST: one per replica and size, ever.

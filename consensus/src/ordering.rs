@@ -9,7 +9,7 @@ use byzantine_proof::{Digest, ReplicaId};
 use crate::batch::Batch;
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::effect::{Effects, Notice};
-use crate::limits::{BATCH_REQUESTS, FETCH_NAMES, GATEWAY_REQUESTS, PIPELINE};
+use crate::limits::{BATCH_REQUESTS, FETCH_NAMES, GATEWAY_REQUESTS, PIPELINE, RESERVED};
 use crate::message::{Message, Vote};
 use crate::record::Record;
 use crate::rejection::Rejection;
@@ -113,6 +113,7 @@ impl Replica {
                 sequence,
                 time: Some(self.last_proposed),
                 requests,
+                resolutions: Vec::new(),
             };
             let requests = batch.requests.len();
             effects
@@ -131,7 +132,12 @@ impl Replica {
             && !self.changing
             && waiting > 0
             && !busy
-            && self.next_sequence <= self.high_watermark()
+            && self.next_sequence <= self.last_for_requests()
+    }
+
+    /// The end of the window is kept for RESOLVEs.
+    fn last_for_requests(&self) -> Sequence {
+        Sequence(self.high_watermark().0 - RESERVED.min(self.window() / 4))
     }
 
     /// Assigns a batch to its sequence in the current view.
@@ -175,7 +181,7 @@ impl Replica {
             });
             return Err(Rejection::Equivocation);
         }
-        (slot.pre_prepared_at, slot.too_old) = (now, false);
+        (slot.pre_prepared_at, slot.declined) = (now, false);
         slot.pre_prepare = Some(message);
         self.name_requests(&vote.digest);
         Ok(())
@@ -278,7 +284,7 @@ impl Replica {
         let Some((vote, signed)) = self.preparable(sequence) else {
             return;
         };
-        if !self.time_is_acceptable(&vote, effects) {
+        if !self.time_is_acceptable(&vote, effects) || !self.batch_is_acceptable(&vote, effects) {
             return;
         }
         if let Some(batch) = self.batches.get(&vote.digest) {
@@ -300,7 +306,7 @@ impl Replica {
         let slot = self.slots.get(&sequence)?;
         let accepted = slot.pre_prepared_in(self.view)?;
         let vote = *accepted.body();
-        let due = slot.prepare_sent != Some(self.view) && !slot.too_old;
+        let due = slot.prepare_sent != Some(self.view) && !slot.declined;
         (due && self.has_bodies(sequence, &vote.digest)).then(|| (vote, accepted.signed().clone()))
     }
 
@@ -330,13 +336,32 @@ impl Replica {
         let (now, bound) = (self.now.unix, self.config.clock_bound);
         if time.after(bound) < now {
             if let Some(slot) = self.slots.get_mut(&vote.sequence) {
-                slot.too_old = true;
+                slot.declined = true;
             }
             let primary = self.primary();
             crate::replica::reject(effects, primary, Rejection::Clock, "PRE-PREPARE");
             return false;
         }
         time <= now.after(bound)
+    }
+
+    /// RESOLVEs must be justified, by their bytes alone, and they alone may use the window's end.
+    fn batch_is_acceptable(&mut self, vote: &Vote, effects: &mut Effects) -> bool {
+        let fresh = !self.required.contains_key(&vote.sequence);
+        let Some(batch) = self.batches.get(&vote.digest) else {
+            return true;
+        };
+        let reserved = vote.sequence > self.last_for_requests();
+        let resolves = batch.requests.is_empty() && !batch.resolutions.is_empty();
+        let sound = self.resolutions_hold(batch) && (!fresh || !reserved || resolves);
+        if !sound {
+            if let Some(slot) = self.slots.get_mut(&vote.sequence) {
+                slot.declined = true;
+            }
+            let primary = self.primary();
+            crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");
+        }
+        sound
     }
 
     /// COMMIT rests on the whole prepared certificate, which is recorded with it. (§4.2)

@@ -113,6 +113,11 @@ impl Replica {
                 Message::NewView(vote) => {
                     self.new_view_sent = self.new_view_sent.max(Some(vote.view));
                 }
+                Message::Promise(promise) => {
+                    if let Ok(slot) = self.slot_mut(promise.sequence) {
+                        slot.promised = true;
+                    }
+                }
                 Message::Requests(_) | Message::Status(_) => return,
                 _ => {}
             }
@@ -242,7 +247,9 @@ impl Replica {
             .attestations
             .get(&own)
             .map(|vote| vote.signed().clone());
-        records.extend(votes.chain(result).chain(attestation).map(Record::Accepted));
+        let promise = slot.promises.get(&own).map(|vote| vote.signed().clone());
+        let said = votes.chain(result).chain(attestation).chain(promise);
+        records.extend(said.map(Record::Accepted));
         let prepared = slot
             .prepared
             .as_ref()

@@ -251,7 +251,10 @@ impl Replica {
         self.vote_where_possible(effects);
         self.dispatch_committed(effects);
         self.settle_executed(effects);
+        self.promise_where_stuck(effects);
         self.certify_settled(effects);
+        self.watch_resolutions(effects);
+        self.propose_resolutions(effects);
         self.propose(effects);
     }
 
@@ -318,6 +321,7 @@ impl Replica {
             Message::Suspect(vote) => self.on_suspect(message.narrow(*vote), effects),
             Message::ViewChange(vote) => self.on_view_change(message.narrow(vote.clone()), effects),
             Message::NewView(vote) => self.on_new_view(message, vote, effects),
+            Message::Promise(vote) => self.on_promise(message.narrow(vote.clone()), effects),
             Message::Status(report) => {
                 self.on_status(sender, *report, effects);
                 Ok(())

@@ -8,6 +8,7 @@ use byzantine_proof::{BatchLeaf, Digest, ReplicaId, tree::Frontier};
 use crate::execution::{Answer, Outcome, SettledAnswer, Settlement, Verdict};
 use crate::message::ResultVote;
 use crate::signed::Verified;
+use crate::slot::Slot;
 use crate::types::{RequestId, Sequence, UnixMillis};
 
 /// One request that makes a leaf.
@@ -32,6 +33,8 @@ pub(crate) struct Run {
     /// This replica's own outcomes, once its app answered.
     pub(crate) outcomes: Option<Vec<Outcome>>,
     pub(crate) settled: Option<Settled>,
+    /// What a RESOLVE decided: leaf by leaf, and the verdict where there is one.
+    pub(crate) resolved: Option<Vec<(Digest, Option<Answer>)>>,
 }
 
 /// The leaves that were settled, and the tree as of the end of the sequence.
@@ -48,11 +51,29 @@ pub(crate) struct Settled {
     pub(crate) path: Vec<Digest>,
 }
 
+impl Settled {
+    /// Whether a leaf says that the apps differed.
+    pub(crate) fn is_verdict(&self, index: usize) -> bool {
+        let answer = self.answers.get(index);
+        answer.is_some_and(|answer| answer.as_ref().is_some_and(Answer::is_verdict))
+    }
+}
+
 impl Run {
     /// The leaf hashes of this replica's own outcomes.
     pub(crate) fn own_leaves(&self) -> Option<Vec<Option<Digest>>> {
         let outcomes = self.outcomes.as_ref()?;
         Some(outcomes.iter().map(Outcome::leaf_hash).collect())
+    }
+
+    /// The leaves, if a RESOLVE decided them, rule (iii), or else RESULTs do, unless this replica
+    /// promised to wait for better.
+    pub(crate) fn decided(&self, slot: &Slot, quorum: usize) -> Option<Vec<Digest>> {
+        match &self.resolved {
+            Some(resolved) => Some(resolved.iter().map(|(leaf, _)| *leaf).collect()),
+            None if slot.promised => None,
+            None => self.settled_by_results(&slot.results, quorum),
+        }
     }
 
     /// Rule (i): per index the leaf that q RESULTs name; `None` while one index has none.
@@ -90,7 +111,11 @@ impl Run {
                 }
                 _ => None,
             });
-        let answers = answers.collect();
+        let mut answers: Vec<Option<Answer>> = answers.collect();
+        let verdicts = self.resolved.iter().flatten();
+        for (place, (_, verdict)) in answers.iter_mut().zip(verdicts) {
+            *place = place.take().or_else(|| verdict.clone());
+        }
         let (size, root) = (frontier.size(), frontier.root());
         self.settled = Some(Settled {
             leaves,

@@ -71,7 +71,7 @@ impl Replica {
         let slot = self.slots.get(&sequence)?;
         let run = slot.run.as_ref()?;
         run.outcomes.as_ref()?;
-        let leaves = run.settled_by_results(&slot.results, self.quorum())?;
+        let leaves = run.decided(slot, self.quorum())?;
         Some((sequence, leaves))
     }
 
@@ -270,14 +270,16 @@ impl Replica {
             return;
         };
         let settled = slot.run.as_ref().and_then(|run| run.settled.as_ref());
-        let Some(settled) = settled else { return };
+        let Some(settled_here) = settled else { return };
         let results = slot.results.iter();
         for (replica, result) in results.filter(|(id, _)| only.is_none_or(|only| only == **id)) {
-            let pairs = settled.leaves.iter().zip(&result.body().leaves);
-            let outvoted = (0..)
-                .zip(pairs)
-                .find(|(_, (settled, leaf))| leaf.is_some_and(|leaf| leaf != **settled));
+            let pairs = settled_here.leaves.iter().zip(&result.body().leaves);
+            let outvoted = (0..).zip(pairs).find(|(index, (settled, leaf))| {
+                // A verdict is nobody's answer, so it outvotes nobody.
+                leaf.is_some_and(|leaf| leaf != **settled) && !settled_here.is_verdict(*index)
+            });
             if let Some((index, _)) = outvoted {
+                let index = u32::try_from(index).unwrap_or(u32::MAX);
                 effects.notices.push(Notice::Outvoted {
                     replica: *replica,
                     sequence,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use byzantine_proof::{Digest, ReplicaId};
 
 use crate::certificate::{CommitCertificate, PreparedCertificate};
-use crate::message::{Attestation, ResultVote, Vote};
+use crate::message::{Attestation, Promise, ResultVote, Vote};
 use crate::run::Run;
 use crate::signed::{SignedMessage, Verified};
 use crate::types::View;
@@ -19,8 +19,8 @@ pub(crate) struct Slot {
     /// The accepted PRE-PREPARE of the newest view, and when it came.
     pub(crate) pre_prepare: Option<Verified<Vote>>,
     pub(crate) pre_prepared_at: Duration,
-    /// Whether the proposed time was found too old: this replica does not PREPARE then.
-    pub(crate) too_old: bool,
+    /// Whether the fresh proposal was found wanting: this replica does not PREPARE it then.
+    pub(crate) declined: bool,
     pub(crate) prepares: Votes,
     pub(crate) commits: Votes,
     /// The views in which this replica sent its votes.
@@ -33,6 +33,15 @@ pub(crate) struct Slot {
     pub(crate) run: Option<Run>,
     pub(crate) results: BTreeMap<ReplicaId, Verified<ResultVote>>,
     pub(crate) attestations: BTreeMap<ReplicaId, Verified<Attestation>>,
+    pub(crate) promises: BTreeMap<ReplicaId, Verified<Promise>>,
+    /// Whether this replica's PROMISE is on its way: RESULTs settle nothing here any more.
+    pub(crate) promised: bool,
+    /// Since when n−f RESULTs are here and settle nothing.
+    pub(crate) stuck_since: Option<Duration>,
+    /// Since when a RESOLVE could be justified, in the current view.
+    pub(crate) justified_since: Option<Duration>,
+    /// The view in which this replica proposed a RESOLVE.
+    pub(crate) resolution_proposed: Option<View>,
     /// Whose differing answers were asked for, by leaf.
     pub(crate) differences: BTreeSet<(ReplicaId, u32)>,
     /// Who was shown the PRE-PREPARE that contradicts his vote.

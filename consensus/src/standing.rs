@@ -122,7 +122,15 @@ impl Replica {
 
     fn result_votes(&self, slot: &Slot, resent: &mut Vec<SignedMessage>) {
         let own = self.config.replica;
-        resent.extend(slot.results.get(&own).map(|vote| vote.signed().clone()));
+        resent.extend(slot.promises.get(&own).map(|vote| vote.signed().clone()));
+        let settled = slot.run.as_ref().is_some_and(|run| run.settled.is_some());
+        if settled && !slot.promises.is_empty() {
+            // Who promised needs the RESULTs of all to see that a RESOLVE is justified.
+            let results = slot.results.values();
+            resent.extend(results.map(|vote| vote.signed().clone()));
+        } else {
+            resent.extend(slot.results.get(&own).map(|vote| vote.signed().clone()));
+        }
         resent.extend(
             slot.attestations
                 .get(&own)

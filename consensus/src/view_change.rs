@@ -238,6 +238,9 @@ impl Replica {
         self.next_sequence = self.fresh_above.max(self.stable).next();
         self.required = demands.proposals;
         self.note_null_batches();
+        for slot in self.slots.values_mut() {
+            slot.justified_since = None;
+        }
         let named = self.named_in_view();
         self.pool.enter_view(&named, self.now.monotonic);
         effects.notices.push(Notice::ViewEntered(view));

@@ -93,6 +93,8 @@ impl Scenario {
             "heal" => group.heal(),
             "withhold" => drop(group.withheld.insert((number(1), kind(words[2])))),
             "lie" => group.nodes[number(1)].lying_app = true,
+            "odd" => group.nodes[number(1)].odd_app = true,
+            "even" => group.nodes[number(1)].odd_app = false,
             "pause" => group.nodes[number(1)].paused_app = true,
             "resume" => group.nodes[number(1)].paused_app = false,
             "standing" => return standing(group),
@@ -111,6 +113,7 @@ fn kind(word: &str) -> &'static str {
         "ATTEST",
         "NEW-VIEW",
         "REQUESTS",
+        "PROMISE",
     ];
     kinds
         .into_iter()
@@ -218,6 +221,10 @@ fn notice_line(id: usize, notice: &Notice) -> Option<String> {
         Notice::ViewEntered(view) => format!("{id}: enters view {view}"),
         Notice::Proposed { sequence, requests } => {
             format!("{id}: proposes {requests} at {sequence}")
+        }
+        Notice::Promised { sequence } => format!("{id}: promises {sequence}"),
+        Notice::Resolved { sequence, verdicts } => {
+            format!("{id}: resolves {sequence} with {verdicts} verdicts")
         }
         Notice::CaughtUp(sequence) => format!("{id}: caught up to {sequence}"),
     })

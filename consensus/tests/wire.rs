@@ -9,9 +9,10 @@ use std::path::Path;
 use bytes::Bytes;
 use byzantine_consensus::{
     Answer, Attestation, Batch, Certificate, CheckpointCertificate, CommitCertificate, Entry,
-    Envelope, Fetch, Frame, KeySource, Message, NewView, Outcome, PreparedCertificate, Record,
-    ReplicaId, Request, RequestId, ResultVote, Sequence, SettledAnswer, SignedMessage,
-    StatusReport, Subject, Supply, Suspicion, UnixMillis, Verdict, View, ViewChange, Vote,
+    Envelope, Evidence, Fetch, Frame, KeySource, Message, NewView, Outcome, PreparedCertificate,
+    Promise, PromisedAnswer, Record, ReplicaId, Request, RequestId, Resolution, ResultVote,
+    Sequence, SettledAnswer, SignedMessage, StatusReport, Subject, Supply, Suspicion, UnixMillis,
+    Verdict, View, ViewChange, Vote,
 };
 use byzantine_proof::{Cosignature, Digest, Signature};
 use proptest::prelude::*;
@@ -117,6 +118,11 @@ fn batch() -> Batch {
         sequence: Sequence(7),
         time: Some(UnixMillis(1000)),
         requests,
+        resolutions: vec![Resolution {
+            sequence: Sequence(6),
+            leaves: 2,
+            evidence: Evidence::Promises(vec![signed()]),
+        }],
     }
 }
 
@@ -215,6 +221,15 @@ fn messages() -> Vec<Message> {
             view: View(3),
             changing: true,
             ..Default::default()
+        }),
+        Message::Promise(Promise {
+            sequence: Sequence(7),
+            leaves: vec![Some(digest(3)), None],
+            answers: vec![PromisedAnswer {
+                index: 0,
+                leaf: Bytes::from_static(b"leaf"),
+                fields: Bytes::from_static(b"fields"),
+            }],
         }),
     ]
 }

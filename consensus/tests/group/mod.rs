@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Answer, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Event, Execution,
-    Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice, Outcome, Record, Recovered,
-    Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement, Supply, Time,
-    UnixMillis, Verdict, open_one,
+    Answer, Authority, Certificate, CommitCertificate, Config, Disagreement, Effects, Entry, Event,
+    Execution, Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice, Outcome, Place,
+    Record, Recovered, Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement,
+    Supply, Time, UnixMillis, Verdict, VerdictWriter, open_one,
 };
 use byzantine_proof::tree::{Frontier, leaf_hash};
 use byzantine_proof::{
@@ -44,6 +44,7 @@ impl Log for MemoryLog {
 
 /// One member with its disk and its app.
 pub struct Node {
+    id: usize,
     pub replica: Option<Replica>,
     log: MemoryLog,
     authority: Arc<Keys>,
@@ -54,6 +55,8 @@ pub struct Node {
     app: u64,
     /// Whether its app lies.
     pub lying_app: bool,
+    /// Whether its app answers like no other one.
+    pub odd_app: bool,
     /// Whether its app stands still.
     pub paused_app: bool,
 }
@@ -110,6 +113,7 @@ impl Group {
             clock_bound: Duration::from_secs(1),
             client_key_retention: Duration::from_hours(24),
             gateway_key_retention: Duration::from_mins(10),
+            verdicts: Arc::new(Verdicts(self.membership.clone())),
         };
         let mut effects = Effects::default();
         let (time, node) = (self.time(), &mut self.nodes[id]);
@@ -354,7 +358,9 @@ impl Node {
             durable: 0,
             executions: VecDeque::new(),
             app: 0,
+            id,
             lying_app: false,
+            odd_app: false,
             paused_app: false,
         }
     }
@@ -422,6 +428,7 @@ impl Node {
 
     /// The app: counts its calls and answers with the count.
     fn run(&mut self, execution: &Execution, membership: &Membership) -> Vec<Outcome> {
+        let id = self.id;
         let mut outcomes = Vec::new();
         for item in &execution.items {
             let body = match item.verdict {
@@ -434,7 +441,9 @@ impl Node {
                         "the app is called in order, once each"
                     );
                     self.app = ordinal;
-                    format!("{}{ordinal}", if self.lying_app { "lie " } else { "" })
+                    let odd = self.odd_app.then(|| format!("app {id} says "));
+                    let lie = self.lying_app.then(|| "lie ".to_owned());
+                    format!("{}{ordinal}", odd.or(lie).unwrap_or_default())
                 }
             };
             let reused = item.verdict == Verdict::Reused;
@@ -454,21 +463,38 @@ fn answer(
     membership: &Membership,
 ) -> Answer {
     let item = &execution.items[usize::try_from(index).unwrap()];
+    let place = Place {
+        sequence: execution.sequence,
+        index,
+        time: execution.time,
+    };
+    let (kind, status) = if reused {
+        (LeafKind::Reused, 422)
+    } else {
+        (LeafKind::App, 200)
+    };
+    seal(membership, place, &item.request, kind, status, body)
+}
+
+fn seal(
+    membership: &Membership,
+    place: Place,
+    request: &Request,
+    kind: LeafKind,
+    status: u16,
+    body: String,
+) -> Answer {
     let names = RequestFields::new([]).unwrap();
     let block = FieldBlock::build(names, [("content-type", &b"text/plain"[..])]).unwrap();
     let leaf = ResponseLeaf {
         origin: membership.origin().clone(),
-        sequence: execution.sequence.0,
-        index,
-        time_ms: execution.time.0,
-        kind: if reused {
-            LeafKind::Reused
-        } else {
-            LeafKind::App
-        },
-        key: item.request.key_hash().unwrap(),
-        request: Digest::of(&item.request.encode()),
-        status: if reused { 422 } else { 200 },
+        sequence: place.sequence.0,
+        index: place.index,
+        time_ms: place.time.0,
+        kind,
+        key: request.key_hash().unwrap(),
+        request: Digest::of(&request.encode()),
+        status,
         fields: block.digest(),
         content_length: body.len() as u64,
         content: Digest::of(body.as_bytes()),
@@ -479,6 +505,22 @@ fn answer(
         request_fields: vec![],
         fields: Bytes::from(block.to_text()),
         content: Bytes::from(body),
+    }
+}
+
+/// A verdict in plain words.
+#[derive(Debug)]
+struct Verdicts(Membership);
+
+impl VerdictWriter for Verdicts {
+    fn verdict(&self, place: Place, request: &Request, why: &Disagreement) -> Answer {
+        let body = format!(
+            "{} answers, {} lost, content {}",
+            why.answers,
+            why.lost,
+            if why.content { "differs" } else { "is equal" }
+        );
+        seal(&self.0, place, request, LeafKind::Verdict, 502, body)
     }
 }
 
