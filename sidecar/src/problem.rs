@@ -42,6 +42,8 @@ pub enum ProblemKind {
     NotOrderable,
     /// 502, certified: the app's response cannot be certified.
     UnusableAnswer,
+    /// 502, certified: the replicas' apps answered differently.
+    ReplicasDiffer,
     /// 503: this gateway did not accept the request.
     NotAccepted,
     /// 504: accepted, and not decided in time.
@@ -64,7 +66,7 @@ impl ProblemKind {
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotOrderable => StatusCode::NOT_IMPLEMENTED,
-            Self::UnusableAnswer => StatusCode::BAD_GATEWAY,
+            Self::UnusableAnswer | Self::ReplicasDiffer => StatusCode::BAD_GATEWAY,
             Self::NotAccepted => StatusCode::SERVICE_UNAVAILABLE,
             Self::Undecided => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -98,6 +100,7 @@ impl ProblemKind {
                 "unusable-answer",
                 "The application's response cannot be certified",
             ),
+            Self::ReplicasDiffer => ("replicas-differ", "The replicas' answers differ"),
             Self::NotAccepted => ("not-accepted", "This gateway did not accept the request"),
             Self::Undecided => ("undecided", "The answer is not decided yet"),
         }
@@ -134,6 +137,10 @@ impl ProblemKind {
             }
             Self::UnusableAnswer => {
                 "Nothing a client does helps: tell the operator, who finds the cause here."
+            }
+            Self::ReplicasDiffer => {
+                "Tell the operator: the application is not deterministic here. `byz status` shows \
+                 what differed, and `byz doctor` finds the cause."
             }
             Self::NotAccepted => "Send it again with the same Idempotency-Key, never a new one.",
             Self::Undecided => {

@@ -5,11 +5,12 @@
 
 mod coding;
 mod fields;
+mod verdict;
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use byzantine_consensus::{Answer, Request, Sequence, UnixMillis};
+use byzantine_consensus::{Answer, Request};
 use byzantine_proof::{
     Client, Digest, FieldBlock, IdempotencyKey, LeafKind, Origin, RequestBase, RequestFields,
     ResponseLeaf, key_hash,
@@ -19,6 +20,7 @@ use http::{HeaderMap, StatusCode, header};
 use crate::canonical::RequestRules;
 use crate::problem::{PROBLEM_MEDIA_TYPE, Problem, ProblemKind};
 
+pub use byzantine_consensus::Place;
 pub(crate) use coding::Coding;
 use fields::ResponseFields;
 
@@ -40,17 +42,6 @@ pub enum AppBody {
     Whole(Bytes),
     /// It exceeds the service's limit.
     TooLarge,
-}
-
-/// Where an answer stands in the order.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// The batch.
-    pub sequence: Sequence,
-    /// The leaf's place in the batch.
-    pub index: u32,
-    /// The agreed time.
-    pub time: UnixMillis,
 }
 
 /// Builds answers; equal on all replicas of a service.
@@ -237,7 +228,7 @@ fn unusable(why: &str) -> Problem {
 mod tests {
     use std::io::Write as _;
 
-    use byzantine_consensus::KeySource;
+    use byzantine_consensus::{KeySource, Sequence, UnixMillis};
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
     use http::HeaderValue;

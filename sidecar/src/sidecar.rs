@@ -290,6 +290,7 @@ impl Foundation {
             clock_bound: consensus.clock_bound,
             client_key_retention: self.config.http.key_retention,
             gateway_key_retention: GATEWAY_KEY_RETENTION,
+            verdicts: Arc::new(self.responder()),
         }
     }
 
@@ -322,6 +323,12 @@ impl Foundation {
         RequestRules::new(dropped, self.covered.clone(), http.max_body_bytes)
     }
 
+    fn responder(&self) -> Responder {
+        let dropped = self.config.http.drop_response_headers.iter();
+        let dropped = dropped.map(String::as_str);
+        Responder::new(self.membership.origin().clone(), self.rules(), dropped)
+    }
+
     fn executor(
         &self,
         port: ExecutorPort,
@@ -332,13 +339,11 @@ impl Foundation {
     ) -> Executor {
         let service = self.membership.service();
         let http = &self.config.http;
-        let dropped = http.drop_response_headers.iter().map(String::as_str);
-        let responder = Responder::new(self.membership.origin().clone(), self.rules(), dropped);
         let telemetry = Arc::clone(telemetry);
         Executor::new(ExecutorParts {
             port,
             history,
-            responder,
+            responder: self.responder(),
             app: self.config.app.clone(),
             host: format!("{}.{}", service.name(), service.namespace()),
             max_body_bytes: http.max_body_bytes,

@@ -152,6 +152,8 @@ pub enum ObservationKind {
     Silent,
     /// It answers, but late.
     Slow,
+    /// No quorum gave one answer, so clients got a certified 502.
+    NoQuorumAnswer,
     /// The view changed.
     ViewChange,
     /// The journal was damaged: this replica abstains until it has caught up.

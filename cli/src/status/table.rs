@@ -147,6 +147,7 @@ fn kind(kind: ObservationKind) -> &'static str {
         ObservationKind::InvalidMessage => "invalid message",
         ObservationKind::Silent => "silence",
         ObservationKind::Slow => "slowness",
+        ObservationKind::NoQuorumAnswer => "no quorum answer",
         ObservationKind::ViewChange => "view change",
         ObservationKind::DamagedJournal => "damaged journal",
     }

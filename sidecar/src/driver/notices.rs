@@ -75,6 +75,10 @@ impl Notices {
                 self.begin(sequence);
             }
             Notice::Phase { phase, sequence } => self.phase(phase, sequence),
+            Notice::Promised { sequence } => {
+                tracing::warn!(%sequence, "the replicas' answers differ: waiting for a RESOLVE");
+            }
+            Notice::Resolved { sequence, verdicts } => self.resolved(sequence, verdicts),
             Notice::CaughtUp(sequence) => {
                 tracing::debug!(%sequence, "took a sequence from a peer's ledger");
             }
@@ -165,6 +169,25 @@ impl Notices {
             ),
             next_step: "if it is always the same replica, inspect its app and host; if it \
                         changes, the app is not deterministic: run `byz doctor`",
+        });
+    }
+
+    fn resolved(&self, sequence: Sequence, verdicts: usize) {
+        let requests = u64::try_from(verdicts).unwrap_or(u64::MAX);
+        self.telemetry.metrics().verdicts.inc_by(requests);
+        if verdicts == 0 {
+            return;
+        }
+        self.telemetry.observe(Sighting {
+            kind: ObservationKind::NoQuorumAnswer,
+            replica: None,
+            sequence: Some(sequence.0),
+            detail: format!(
+                "{verdicts} requests of sequence {sequence} were answered by a certified 502: no \
+                 quorum of replicas gave one answer"
+            ),
+            next_step: "the app is not deterministic: see what differed below, and run `byz \
+                        doctor` on its command",
         });
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use byzantine_consensus::Rejection;
 use byzantine_proof::{Membership, ReplicaId};
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Seconds: from a fraction of a loopback round trip to an app at its limit.
@@ -38,6 +38,7 @@ pub struct Metrics {
     pub(crate) executed_sequence: IntGauge,
     pub(crate) stable_checkpoint_sequence: IntGauge,
     pub(crate) divergences: IntCounterVec,
+    pub(crate) verdicts: IntCounter,
     pub(crate) equivocations: IntCounterVec,
     pub(crate) rejections: IntCounterVec,
     journal_fsync: Histogram,
@@ -77,6 +78,10 @@ impl Metrics {
                 "divergences_total",
                 "Sequences where a replica's answer was not the settled one.",
                 "replica",
+            )?,
+            verdicts: make.counter(
+                "verdicts_total",
+                "Requests answered by a certified 502: the replicas' answers differed.",
             )?,
             equivocations: make.counters(
                 "equivocations_total",
@@ -199,6 +204,10 @@ impl Maker {
         label: &str,
     ) -> Result<IntGaugeVec, prometheus::Error> {
         self.register(IntGaugeVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.register(IntCounter::new(name, help))
     }
 
     fn counters(

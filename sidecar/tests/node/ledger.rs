@@ -50,6 +50,7 @@ impl Chain {
             sequence: Sequence(self.sequence),
             time: Some(UnixMillis(self.sequence)),
             requests: vec![request.id()],
+            resolutions: vec![],
         };
         let size_before = self.frontier.size();
         let settled = self.answer(&request);
