@@ -1,0 +1,201 @@
+//! Liars: replicas that run the production core and alter what leaves it.
+//!
+//! One attack drives all liars of a run, so they collude. A liar signs whatever it wants with its
+//! own key, sees everything that reaches it, and can forge nothing.
+
+use std::collections::BTreeMap;
+
+use byzantine_consensus::{
+    Authority, Batch, Digest, Envelope, Frame, Message, Outcome, ReplicaId, Sequence,
+    SignedMessage, View,
+};
+use bytes::Bytes;
+
+use crate::random::Random;
+
+mod catalogue;
+mod mute;
+
+pub use catalogue::AttackKind;
+
+/// What a liar knows as it speaks.
+pub struct Scene<'a> {
+    /// Who it is.
+    pub me: ReplicaId,
+    /// Who lies with it.
+    pub liars: &'a [ReplicaId],
+    /// How many members there are.
+    pub members: usize,
+    /// f.
+    pub faulty: usize,
+    /// K.
+    pub checkpoint_interval: u64,
+    /// The view that it is in.
+    pub view: View,
+    /// Where its own core stands.
+    pub certified: Sequence,
+    /// The digest of the origin, for signatures.
+    pub origin: Digest,
+    /// Its keys.
+    pub authority: &'a dyn Authority,
+    /// Chance.
+    pub random: &'a mut Random,
+    /// Everything that reached any liar.
+    pub heard: &'a Heard,
+    /// Virtual time, in microseconds.
+    pub now: u64,
+}
+
+impl Scene<'_> {
+    /// Whether this liar is primary of its view.
+    pub fn is_primary(&self) -> bool {
+        self.view.primary(self.members) == self.me
+    }
+
+    /// Messages in an envelope of this liar's.
+    pub fn seal(&self, messages: &[Message]) -> Frame {
+        self.seal_with(messages, Vec::new())
+    }
+
+    /// The same, with batches beside them.
+    pub fn seal_with(&self, messages: &[Message], batches: Vec<Bytes>) -> Frame {
+        Frame::Envelope {
+            envelope: Envelope::seal(&self.origin, self.me, messages, self.authority),
+            batches,
+        }
+    }
+
+    /// One message, signed, as certificates carry it.
+    pub fn signed(&self, message: &Message) -> SignedMessage {
+        let envelope =
+            Envelope::seal(&self.origin, self.me, std::slice::from_ref(message), self.authority);
+        let message = envelope.messages[0].clone();
+        SignedMessage {
+            sender: self.me,
+            digests: vec![Digest::tagged("byzantine-message/v1", &[&message])],
+            message,
+            signature: envelope.signature,
+        }
+    }
+
+    /// Everyone but this liar.
+    pub fn others(&self) -> Vec<ReplicaId> {
+        let own = self.me;
+        let all = (0..self.members).filter_map(|id| u8::try_from(id).ok());
+        all.map(ReplicaId).filter(|id| *id != own).collect()
+    }
+
+    /// Whether a member is in the half that an equivocating liar tells something else.
+    pub fn second_half(&self, member: ReplicaId) -> bool {
+        usize::from(member.0) % 2 == 1
+    }
+}
+
+/// Everything that reached liars, bounded.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Batches by sequence, the newest last.
+    pub batches: BTreeMap<Sequence, Vec<Batch>>,
+    /// Signed messages by kind.
+    pub signed: BTreeMap<&'static str, Vec<SignedMessage>>,
+    /// Canonical requests.
+    pub requests: Vec<Bytes>,
+    /// Whole frames of others.
+    pub frames: Vec<Frame>,
+}
+
+/// How many of each are kept.
+const HEARD: usize = 64;
+
+impl Heard {
+    /// Takes note of a frame.
+    pub fn hear(&mut self, frame: &Frame) {
+        if let Frame::Envelope { envelope, batches } = frame {
+            for batch in batches.iter().filter_map(|bytes| Batch::decode(bytes)) {
+                let known = self.batches.entry(batch.sequence).or_default();
+                if known.len() < 4 && !known.contains(&batch) {
+                    known.push(batch);
+                }
+            }
+            self.hear_envelope(envelope);
+        }
+        push(&mut self.frames, frame.clone());
+    }
+
+    fn hear_envelope(&mut self, envelope: &Envelope) {
+        let digest = |bytes: &Bytes| Digest::tagged("byzantine-message/v1", &[bytes]);
+        let digests: Vec<Digest> = envelope.messages.iter().map(digest).collect();
+        for bytes in &envelope.messages {
+            let Ok(message) = borsh::from_slice::<Message>(bytes) else {
+                continue;
+            };
+            if let Message::Requests(requests) = &message {
+                for request in requests {
+                    push(&mut self.requests, request.clone());
+                }
+            }
+            let signed = SignedMessage {
+                sender: envelope.sender,
+                digests: digests.clone(),
+                message: bytes.clone(),
+                signature: envelope.signature,
+            };
+            push(self.signed.entry(message.kind()).or_default(), signed);
+        }
+    }
+}
+
+fn push<T>(kept: &mut Vec<T>, item: T) {
+    if kept.len() == HEARD {
+        kept.remove(0);
+    }
+    kept.push(item);
+}
+
+/// One way to lie. Whatever is not overridden is honest.
+pub trait Attack {
+    /// Alters the messages of one envelope for one recipient.
+    fn messages(
+        &mut self,
+        _scene: &mut Scene<'_>,
+        _to: ReplicaId,
+        messages: Vec<Message>,
+    ) -> Vec<Message> {
+        messages
+    }
+
+    /// Alters the batches beside it.
+    fn batches(
+        &mut self,
+        _scene: &mut Scene<'_>,
+        _to: ReplicaId,
+        batches: Vec<Bytes>,
+    ) -> Vec<Bytes> {
+        batches
+    }
+
+    /// Alters or withholds a frame meant for one peer.
+    fn direct(&mut self, _scene: &mut Scene<'_>, _to: ReplicaId, frame: Frame) -> Option<Frame> {
+        Some(frame)
+    }
+
+    /// How long a frame is held back, in microseconds.
+    fn delay(&mut self, _scene: &mut Scene<'_>, _to: ReplicaId) -> u64 {
+        0
+    }
+
+    /// Says more than the core wanted to; called after each step.
+    fn inject(&mut self, _scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
+        Vec::new()
+    }
+
+    /// Alters what the liar's own app answered.
+    fn outcomes(&mut self, _scene: &mut Scene<'_>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        outcomes
+    }
+
+    /// Whether the liar's gateway serves clients.
+    fn serves(&mut self, _scene: &mut Scene<'_>) -> bool {
+        true
+    }
+}

@@ -1,0 +1,87 @@
+//! The checkers: what must hold in every world, however it was broken.
+//!
+//! Some look at each event as it happens, others at the end of a run. None asks the core what it
+//! believes: they see what leaves the replicas, what the apps did, and what clients were told.
+
+mod agreement;
+mod blame;
+mod cosignatures;
+mod history;
+mod linearizability;
+mod votes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byzantine_consensus::{Digest, ReplicaId, RequestId, Sequence};
+
+pub use agreement::ledgers_agree;
+pub use history::witness;
+pub use linearizability::linearizable;
+
+use votes::Votes;
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which promise.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl Violation {
+    /// A promise and what broke it.
+    pub fn new(invariant: &'static str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self { invariant, detail }
+    }
+}
+
+/// What the checkers have seen so far.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// Replicas that broke their word or lost their memory: f bounds them, and nothing they do
+    /// counts.
+    pub faulty: BTreeSet<ReplicaId>,
+    /// f.
+    pub tolerated: usize,
+    votes: BTreeMap<ReplicaId, Votes>,
+    dispatched: BTreeMap<Sequence, Digest>,
+    settled: BTreeMap<Sequence, agreement::Settled>,
+    roots: BTreeMap<u64, cosignatures::Roots>,
+    attested: BTreeMap<ReplicaId, cosignatures::Attested>,
+    calls: BTreeMap<u64, RequestId>,
+    numbers: BTreeMap<RequestId, u64>,
+    /// Whether apps may differ, so that an odd answer blames nobody.
+    pub odd_apps: bool,
+}
+
+impl Checks {
+    /// Whether this replica keeps its word.
+    pub fn is_correct(&self, replica: ReplicaId) -> bool {
+        !self.faulty.contains(&replica)
+    }
+
+    /// A correct replica's app was called.
+    ///
+    /// # Errors
+    /// The promise that this breaks.
+    pub fn called(
+        &mut self,
+        by: ReplicaId,
+        calls: &[(u64, RequestId)],
+    ) -> Result<(), Violation> {
+        if !self.is_correct(by) {
+            return Ok(());
+        }
+        for (ordinal, id) in calls {
+            let first = *self.calls.entry(*ordinal).or_insert(*id);
+            let number = *self.numbers.entry(*id).or_insert(*ordinal);
+            if first != *id || number != *ordinal {
+                let detail = format!("replica {by} ran {id} as call {ordinal}, others did not");
+                return Err(Violation::new("exactly-once", detail));
+            }
+        }
+        Ok(())
+    }
+}

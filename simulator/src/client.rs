@@ -1,0 +1,208 @@
+//! Clients: each sends one request at a time, with a key, and tries again at another gateway when
+//! no answer comes. An answer counts only with k cosignatures over a tree that holds its leaf.
+
+use byzantine_consensus::{Authority, KeySource, Membership, Request, RequestId};
+use byzantine_proof::tree::verify_inclusion;
+use byzantine_proof::{LeafKind, ResponseLeaf};
+use bytes::Bytes;
+
+use crate::app::{ACCOUNTS, Operation};
+use crate::fault::Fault;
+use crate::ledger::Proven;
+use crate::plan::Plan;
+use crate::random::Random;
+
+/// One request in the history that checkers look at.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Whose.
+    pub client: usize,
+    /// What was asked.
+    pub operation: Operation,
+    /// The request as sent.
+    pub request: Request,
+    /// Its name.
+    pub id: RequestId,
+    /// When it was sent first.
+    pub invoked: u64,
+    /// When its answer was accepted.
+    pub returned: Option<Returned>,
+}
+
+/// An accepted answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// When.
+    pub at: u64,
+    /// The content.
+    pub content: String,
+    /// Whether the app gave it, the key table, or a verdict.
+    pub kind: LeafKind,
+    /// The leaf's place.
+    pub position: u64,
+}
+
+/// All clients of a run.
+#[derive(Debug)]
+pub struct Clients {
+    random: Random,
+    /// The history, in the order of invocation.
+    pub calls: Vec<Call>,
+    /// What each client waits for: the call, and how often it was sent.
+    waiting: Vec<Option<(usize, u32)>>,
+    left: usize,
+    reuses: bool,
+}
+
+/// Why a reply was not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disbelief {
+    /// It is no answer to what the client waits for.
+    Stale,
+    /// It is about another request or key.
+    Foreign,
+    /// Fewer than k replicas cosigned, or a cosignature is not theirs.
+    Cosignatures,
+    /// The leaf is not in the tree.
+    Inclusion,
+}
+
+impl Clients {
+    /// Clients that have not sent anything yet.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            random: Random::new(plan.options.seed, "clients"),
+            calls: Vec::new(),
+            waiting: vec![None; plan.clients],
+            left: plan.options.requests,
+            reuses: plan.faults.has(Fault::KeyReuse),
+        }
+    }
+
+    /// How many requests were not answered yet, sent or not.
+    pub fn unanswered(&self) -> usize {
+        self.left + self.waiting.iter().flatten().count()
+    }
+
+    /// The next request of an idle client; `None` when all were sent.
+    pub fn next(&mut self, client: usize, now: u64) -> Option<(usize, Request)> {
+        if self.left == 0 || self.waiting[client].is_some() {
+            return None;
+        }
+        self.left -= 1;
+        let number = self.calls.len();
+        let operation = self.operation();
+        let mut own = self.calls.iter().filter(|call| call.client == client);
+        let before = own.next_back().filter(|call| call.operation != operation);
+        let reused = before.filter(|_| self.reuses && self.random.chance(100));
+        let key = reused.map_or_else(|| format!("key-{number}"), |call| call.request.key.clone());
+        let (method, target) = operation.line();
+        let request = Request {
+            method: method.to_owned(),
+            target,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            key,
+            key_source: KeySource::Client,
+        };
+        let id = request.id();
+        self.calls.push(Call {
+            client,
+            operation,
+            request: request.clone(),
+            id,
+            invoked: now,
+            returned: None,
+        });
+        self.waiting[client] = Some((number, 1));
+        Some((number, request))
+    }
+
+    fn operation(&mut self) -> Operation {
+        let account = |random: &mut Random| random.place(ACCOUNTS);
+        if self.random.chance(300) {
+            return Operation::Balance(account(&mut self.random));
+        }
+        Operation::Transfer {
+            from: account(&mut self.random),
+            to: account(&mut self.random),
+            amount: i64::try_from(self.random.between(1, 60)).unwrap_or(1),
+        }
+    }
+
+    /// The request to send again, if the client still waits after that many attempts.
+    pub fn again(&mut self, client: usize, attempt: u32) -> Option<Request> {
+        let (call, attempts) = self.waiting[client].as_mut()?;
+        if *attempts != attempt {
+            return None;
+        }
+        *attempts += 1;
+        Some(self.calls[*call].request.clone())
+    }
+
+    /// What a client waits for: call and attempts.
+    pub fn waits(&self, client: usize) -> Option<(usize, u32)> {
+        self.waiting[client]
+    }
+
+    /// An answer came. The client checks it as anyone can, offline.
+    ///
+    /// # Errors
+    /// [`Disbelief`]; the client goes on waiting.
+    pub fn reply(
+        &mut self,
+        client: usize,
+        id: &RequestId,
+        proven: &Proven,
+        now: u64,
+        judge: (&Membership, &dyn Authority),
+    ) -> Result<(), Disbelief> {
+        let (number, _) = self.waiting[client].ok_or(Disbelief::Stale)?;
+        let call = &mut self.calls[number];
+        if call.id != *id {
+            return Err(Disbelief::Stale);
+        }
+        let leaf = believe(call, proven, judge)?;
+        call.returned = Some(Returned {
+            at: now,
+            content: String::from_utf8_lossy(&proven.answer.content).into_owned(),
+            kind: leaf.kind,
+            position: proven.position,
+        });
+        self.waiting[client] = None;
+        Ok(())
+    }
+}
+
+/// The leaf of a proven answer to a call.
+fn believe(
+    call: &Call,
+    proven: &Proven,
+    (membership, authority): (&Membership, &dyn Authority),
+) -> Result<ResponseLeaf, Disbelief> {
+    let text = std::str::from_utf8(&proven.answer.leaf).map_err(|_| Disbelief::Foreign)?;
+    let leaf = ResponseLeaf::parse(text).map_err(|_| Disbelief::Foreign)?;
+    let about = leaf.request == call.id.0 && Some(leaf.key) == call.request.key_hash();
+    if !about || !proven.answer.is_consistent() || leaf.origin != *membership.origin() {
+        return Err(Disbelief::Foreign);
+    }
+    let certificate = &proven.certificate;
+    let (size, root) = (certificate.size, certificate.root);
+    let mut signers: Vec<_> = certificate
+        .cosignatures
+        .iter()
+        .filter(|(by, made)| authority.verify_cosignature(*by, size, &root, made))
+        .map(|(by, _)| *by)
+        .collect();
+    signers.sort_unstable();
+    signers.dedup();
+    if signers.len() < membership.reply_quorum() {
+        return Err(Disbelief::Cosignatures);
+    }
+    let hash = proven.answer.leaf_hash();
+    if verify_inclusion(hash, proven.position, size, &proven.path, root) {
+        Ok(leaf)
+    } else {
+        Err(Disbelief::Inclusion)
+    }
+}

@@ -1,0 +1,463 @@
+//! One world: replicas, network, disks, clocks, clients and chance, in one thread and in virtual
+//! time. A run is a function of its plan alone.
+//!
+//! First comes chaos. Then a quorum is healed, and must answer every request and come to rest.
+
+mod carry;
+mod disturb;
+mod finish;
+mod lie;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use byzantine_consensus::{Frame, Membership, Notice, ReplicaId, Request, RequestId};
+
+use crate::adversary::{Attack, Heard};
+use crate::authority::{Notary, Signer};
+use crate::check::{Checks, Violation};
+use crate::client::Clients;
+use crate::executor::Accident;
+use crate::fault::Fault;
+use crate::ledger::Proven;
+use crate::member::{keys, membership};
+use crate::network::Network;
+use crate::node::{Backup, Input, Node, Started, Stopped};
+use crate::plan::{MILLISECOND, Options, Plan, SECOND};
+use crate::random::Random;
+use crate::trace::Trace;
+
+/// The most events of one run: far more than any that ends.
+const MOST_EVENTS: u64 = 3_000_000;
+
+/// How long a healed quorum may take until everything is answered.
+const HEALED_LIMIT: u64 = 600 * SECOND;
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Happening {
+    Deliver { from: usize, to: usize, frame: Arc<Frame> },
+    Wake(usize),
+    RunApp { slot: usize, life: u32 },
+    Restart(usize),
+    Connect { slot: usize, peer: usize },
+    Invoke(usize),
+    Submit { client: usize, gateway: usize, request: Box<Request> },
+    Impatience { client: usize, call: usize, attempt: u32 },
+    Reply { client: usize, id: RequestId, proven: Box<Proven> },
+    Disturb,
+    Heal,
+}
+
+/// An event in the queue; those of one moment keep the order in which they were made.
+struct Queued(u64, u64, Happening);
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0, self.1) == (other.0, other.1)
+    }
+}
+
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The promise that was broken, if one was.
+    pub violation: Option<Violation>,
+    /// Over every event.
+    pub hash: u64,
+    /// How many events there were.
+    pub events: u64,
+    /// How often each fault, message, rejection and notice occurred.
+    pub counts: BTreeMap<String, u64>,
+    /// Virtual time at the end, in microseconds.
+    pub ended: u64,
+    /// When everything was answered after the healing, in microseconds since then.
+    pub healed_in: u64,
+    /// Views passed after the healing.
+    pub views: u64,
+    /// Requests answered.
+    pub answered: usize,
+}
+
+/// Runs one seed.
+pub fn run(options: &Options, verbose: bool) -> Report {
+    let mut world = World::new(Plan::of(options), verbose);
+    let outcome = world.play();
+    world.report(outcome.err())
+}
+
+struct Place {
+    node: Node,
+    wake_at: Option<u64>,
+    busy_until: u64,
+    paused_until: u64,
+    accident: Option<Accident>,
+    backup: Option<Box<Backup>>,
+    /// Whether the app is at work.
+    running: bool,
+    /// Whether it refused to start, for good.
+    refused: bool,
+    /// Whether it stays down after the healing.
+    remains: bool,
+}
+
+struct World {
+    plan: Plan,
+    now: u64,
+    queue: BinaryHeap<Reverse<Queued>>,
+    queued: u64,
+    places: Vec<Place>,
+    network: Network,
+    clients: Clients,
+    checks: Checks,
+    trace: Trace,
+    notary: Arc<Notary>,
+    membership: Membership,
+    random: Random,
+    disk_random: Random,
+    attack: Option<Box<dyn Attack>>,
+    lie_random: Random,
+    heard: Heard,
+    /// Which twin each member talks to.
+    sides: Vec<bool>,
+    healed_at: Option<u64>,
+    view_at_healing: u64,
+}
+
+impl World {
+    fn new(plan: Plan, verbose: bool) -> Self {
+        let (members, seed) = (plan.options.members, plan.options.seed);
+        let membership = membership(members, plan.faulty, plan.reply_quorum);
+        let notary = Arc::new(Notary::default());
+        let twin = plan.liars.first().filter(|_| plan.faults.has(Fault::Twin));
+        let owners = (0..members).chain(twin.copied());
+        let places: Vec<Place> = owners
+            .map(|member| {
+                let id = replica_id(member);
+                let keys = plan.real_keys.then(|| keys(&membership, member));
+                let signer = Arc::new(Signer::new(id, Arc::clone(&notary), keys));
+                Place::new(Node::new(id, &plan, membership.clone(), signer))
+            })
+            .collect();
+        let mut checks = Checks::default();
+        checks.faulty = plan.liars.iter().map(|liar| replica_id(*liar)).collect();
+        checks.tolerated = plan.faulty;
+        let mut trace = Trace::default();
+        trace.verbose = verbose;
+        Self {
+            now: 0,
+            queue: BinaryHeap::new(),
+            queued: 0,
+            network: Network::new(&plan, places.len()),
+            clients: Clients::new(&plan),
+            random: Random::new(seed, "world"),
+            disk_random: Random::new(seed, "disks"),
+            lie_random: Random::new(seed, "lies"),
+            attack: plan.attack.map(crate::adversary::AttackKind::attack),
+            heard: Heard::default(),
+            sides: vec![false; members],
+            healed_at: None,
+            view_at_healing: 0,
+            places,
+            checks,
+            trace,
+            notary,
+            membership,
+            plan,
+        }
+    }
+
+    fn play(&mut self) -> Result<(), Violation> {
+        self.begin()?;
+        while let Some(Reverse(Queued(at, order, happening))) = self.queue.pop() {
+            self.now = at;
+            let (kind, place) = happening.fingerprint();
+            self.trace.event([at, order, kind, place]);
+            self.happen(happening)?;
+            if self.trace.events() > MOST_EVENTS {
+                return Err(Violation::new("bounds", "the run never comes to rest"));
+            }
+            if self.healed_at.is_some() && self.is_finished()? {
+                return self.finish();
+            }
+        }
+        Err(Violation::new("liveness", "nothing happens any more"))
+    }
+
+    fn begin(&mut self) -> Result<(), Violation> {
+        self.trace.line(0, || format!("{:?}", self.plan));
+        self.begin_faults();
+        for slot in 0..self.places.len() {
+            self.start(slot)?;
+        }
+        for client in 0..self.plan.clients {
+            let at = self.random.below(100 * MILLISECOND);
+            self.at(at, Happening::Invoke(client));
+        }
+        self.at(self.plan.disturbance / 4, Happening::Disturb);
+        self.at(self.plan.chaos, Happening::Heal);
+        Ok(())
+    }
+
+    fn at(&mut self, delay: u64, happening: Happening) {
+        self.queued += 1;
+        self.queue.push(Reverse(Queued(self.now + delay, self.queued, happening)));
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
+        match happening {
+            Happening::Deliver { from, to, frame } => self.deliver(from, to, frame),
+            Happening::Wake(slot) => return self.wake(slot),
+            Happening::RunApp { slot, life } => return self.run_app(slot, life),
+            Happening::Restart(slot) => return self.start(slot),
+            Happening::Connect { slot, peer } => self.connect(slot, peer),
+            Happening::Invoke(client) => self.invoke(client),
+            Happening::Submit {
+                client,
+                gateway,
+                request,
+            } => self.submit(client, gateway, *request),
+            Happening::Impatience {
+                client,
+                call,
+                attempt,
+            } => self.grow_impatient(client, call, attempt),
+            Happening::Reply { client, id, proven } => self.reply(client, &id, &proven),
+            Happening::Disturb => return self.disturb(),
+            Happening::Heal => return self.heal(),
+        }
+        Ok(())
+    }
+
+    /// One tick of a replica's driver.
+    fn wake(&mut self, slot: usize) -> Result<(), Violation> {
+        let place = &mut self.places[slot];
+        if place.wake_at != Some(self.now) {
+            return Ok(());
+        }
+        place.wake_at = None;
+        if !place.node.is_up() {
+            return Ok(());
+        }
+        let stepped = place.node.step(self.now);
+        self.checks.cosigned(&self.notary.take_cosigned())?;
+        let turn = match stepped {
+            Ok(turn) => turn,
+            Err(Stopped::Ledger(how)) if self.is_correct(slot) => {
+                return Err(Violation::new("ledger", how));
+            }
+            Err(Stopped::Ledger(_) | Stopped::Crashed) => {
+                self.crash(slot, true);
+                return Ok(());
+            }
+        };
+        self.check_turn(slot, &turn)?;
+        let busy = if turn.wrote { self.random.between(20, self.plan.sync) } else { 10 };
+        self.places[slot].busy_until = self.now + busy;
+        self.carry_out(slot, turn, busy);
+        self.start_app(slot);
+        self.plan_wake(slot);
+        Ok(())
+    }
+
+    fn check_turn(&mut self, slot: usize, turn: &crate::node::Turn) -> Result<(), Violation> {
+        let id = self.places[slot].node.id;
+        for (_, messages) in &turn.envelopes {
+            self.checks.signed(id, messages)?;
+            for message in messages {
+                self.trace.count(message.kind());
+            }
+        }
+        self.checks.dispatched(id, &turn.dispatched)?;
+        self.checks.settled(id, &turn.settlements)?;
+        for notice in &turn.notices {
+            self.count_notice(slot, notice);
+            self.checks.noticed(id, notice)?;
+        }
+        Ok(())
+    }
+
+    fn count_notice(&mut self, slot: usize, notice: &Notice) {
+        let name = match notice {
+            Notice::Rejected { rejection, .. } => rejection.label(),
+            Notice::Equivocated { .. } => "notice equivocated",
+            Notice::Differs { .. } => "notice differs",
+            Notice::Outvoted { .. } => "notice outvoted",
+            Notice::Suspected { .. } => "notice suspected",
+            Notice::ViewChangeStarted { .. } => "notice view change",
+            Notice::ViewEntered(_) => "notice view entered",
+            Notice::CaughtUp(_) => "notice caught up",
+            _ => return,
+        };
+        self.trace.count(name);
+        let id = self.places[slot].node.id;
+        self.trace.line(self.now, || format!("r{id} {}", say(notice)));
+    }
+
+    /// Sees to it that a replica's next step comes in time.
+    fn plan_wake(&mut self, slot: usize) {
+        let place = &self.places[slot];
+        if !place.node.is_up() {
+            return;
+        }
+        let due = if place.node.has_pending() || !place.node.inbox.is_empty() {
+            self.now
+        } else {
+            place.node.deadline().unwrap_or(self.now)
+        };
+        self.wake_at(slot, due);
+    }
+
+    fn wake_at(&mut self, slot: usize, at: u64) {
+        let place = &mut self.places[slot];
+        let at = at.max(place.busy_until).max(place.paused_until).max(self.now);
+        if place.wake_at.is_none_or(|planned| at < planned) {
+            place.wake_at = Some(at);
+            self.at(at - self.now, Happening::Wake(slot));
+        }
+    }
+
+    fn input(&mut self, slot: usize, input: Input) {
+        if self.places[slot].node.is_up() {
+            self.places[slot].node.inbox.push(input);
+            self.wake_at(slot, self.now);
+        }
+    }
+
+    fn start(&mut self, slot: usize) -> Result<(), Violation> {
+        let healing = self.healed_at.is_some();
+        let place = &mut self.places[slot];
+        if place.node.is_up() || place.refused || (healing && place.remains) {
+            return Ok(());
+        }
+        let started = place.node.start(self.now);
+        (place.wake_at, place.busy_until, place.running) = (None, self.now, false);
+        let id = place.node.id;
+        self.trace.line(self.now, || format!("r{id} starts: {started:?}"));
+        match started {
+            Started::Running => {}
+            Started::Failed => {
+                self.at(100 * MILLISECOND, Happening::Restart(slot));
+                return Ok(());
+            }
+            Started::Refused(damage) => return self.refuse(slot, damage),
+            Started::Broken(how) => return Err(Violation::new("journal", how)),
+        }
+        self.plan_wake(slot);
+        for peer in 0..self.places.len() {
+            let other = &self.places[peer].node;
+            if other.id != id && other.is_up() {
+                self.at(MILLISECOND, Happening::Connect { slot, peer });
+                self.at(MILLISECOND, Happening::Connect { slot: peer, peer: slot });
+            }
+        }
+        Ok(())
+    }
+
+    /// A damaged journal: only a broken disk excuses it.
+    fn refuse(&mut self, slot: usize, damage: String) -> Result<(), Violation> {
+        self.trace.count("journal refused");
+        self.places[slot].refused = true;
+        if self.is_correct(slot) {
+            return Err(Violation::new("journal", damage));
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, slot: usize, peer: usize) {
+        if !self.network.is_cut(peer, slot) && self.places[peer].node.is_up() {
+            let peer = self.places[peer].node.id;
+            self.input(slot, Input::Connected(peer));
+        }
+    }
+
+    fn is_correct(&self, slot: usize) -> bool {
+        self.checks.is_correct(self.places[slot].node.id)
+    }
+
+    fn crash(&mut self, slot: usize, power: bool) {
+        let place = &mut self.places[slot];
+        let random = power.then_some(&mut self.disk_random);
+        // What is noted beside the log is not synced; losing it costs answers, not safety.
+        place.node.crash(random, !power);
+        (place.running, place.accident) = (false, None);
+        let id = place.node.id;
+        self.trace.line(self.now, || format!("r{id} crashes, power {}", !power));
+        let down = self.random.between(10 * MILLISECOND, 2 * SECOND);
+        self.at(down, Happening::Restart(slot));
+    }
+}
+
+impl Place {
+    const fn new(node: Node) -> Self {
+        Self {
+            node,
+            wake_at: None,
+            busy_until: 0,
+            paused_until: 0,
+            accident: None,
+            backup: None,
+            running: false,
+            refused: false,
+            remains: false,
+        }
+    }
+}
+
+impl Happening {
+    /// What goes into the hash.
+    fn fingerprint(&self) -> (u64, u64) {
+        match self {
+            Self::Deliver { from, to, frame } => {
+                (weight(frame) ^ 1, (from * 64 + to) as u64)
+            }
+            Self::Wake(slot) => (2, *slot as u64),
+            Self::RunApp { slot, .. } => (3, *slot as u64),
+            Self::Restart(slot) => (4, *slot as u64),
+            Self::Connect { slot, peer } => (5, (slot * 64 + peer) as u64),
+            Self::Invoke(client) => (6, *client as u64),
+            Self::Submit { client, gateway, .. } => (7, (client * 64 + gateway) as u64),
+            Self::Impatience { client, .. } => (8, *client as u64),
+            Self::Reply { client, proven, .. } => (9, (*client as u64) << 32 | proven.position),
+            Self::Disturb => (10, 0),
+            Self::Heal => (11, 0),
+        }
+    }
+}
+
+/// A number that stands for a frame's content.
+fn weight(frame: &Frame) -> u64 {
+    let first = |bytes: &[u8]| bytes.iter().take(8).fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+    match frame {
+        Frame::Envelope { envelope, .. } => first(&envelope.signature.as_bytes()[..]),
+        Frame::Relay(messages) => messages.len() as u64,
+        _ => 7,
+    }
+}
+
+fn say(notice: &Notice) -> String {
+    match notice {
+        Notice::Differs { replica, sequence, .. } => format!("differs from r{replica} at s{sequence}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The name of a member.
+pub fn replica_id(member: usize) -> ReplicaId {
+    ReplicaId(u8::try_from(member).expect("a membership has at most 256 members"))
+}

@@ -1,0 +1,244 @@
+//! The nemesis: now and then it breaks something, within what the plan and f allow.
+
+use super::{Happening, World};
+use crate::check::Violation;
+use crate::executor::Accident;
+use crate::fault::Fault;
+use crate::plan::{MILLISECOND, SECOND};
+
+/// Faults that strike at a moment, rather than frame by frame.
+const STRIKING: [Fault; 16] = [
+    Fault::Partition,
+    Fault::OneWay,
+    Fault::Kill,
+    Fault::Power,
+    Fault::Blackout,
+    Fault::DiskError,
+    Fault::FlippedBit,
+    Fault::Misdirected,
+    Fault::BlankDisk,
+    Fault::Rollback,
+    Fault::Leap,
+    Fault::Pause,
+    Fault::AppBefore,
+    Fault::AppAfter,
+    Fault::AppRecorded,
+    Fault::Twin,
+];
+
+impl World {
+    /// What is broken from the start.
+    pub(super) fn begin_faults(&mut self) {
+        let members = self.plan.options.members;
+        if self.plan.faults.has(Fault::Skew) {
+            self.trace.count(Fault::Skew.name());
+            for slot in 0..members {
+                let most = self.plan.timeouts[2] / 2;
+                let drawn = self.random.below(2 * most + 1);
+                let skew = i64::try_from(drawn).unwrap_or(0) - i64::try_from(most).unwrap_or(0);
+                self.places[slot].node.skew = skew;
+            }
+        }
+        if self.plan.faults.has(Fault::OddApp) {
+            self.begin_odd_apps();
+        }
+        for fault in [Fault::Reorder, Fault::SlowApp, Fault::Liar, Fault::KeyReuse] {
+            if self.plan.faults.has(fault) {
+                self.trace.count(fault.name());
+            }
+        }
+    }
+
+    fn begin_odd_apps(&mut self) {
+        self.trace.count(Fault::OddApp.name());
+        self.checks.odd_apps = true;
+        for (slot, place) in (0..).zip(&mut self.places) {
+            place.node.executor.oddness = Some(slot);
+        }
+    }
+
+    /// A replica that may be broken for good: one that is already, or one more while f allows.
+    fn victim(&mut self) -> Option<usize> {
+        let members = self.plan.options.members;
+        let liars = self.plan.liars.clone();
+        let spent: Vec<usize> = (0..members)
+            .filter(|slot| !self.is_correct(*slot) && !liars.contains(slot))
+            .collect();
+        let spare = self.checks.faulty.len() < self.plan.faulty;
+        if spare && (spent.is_empty() || self.random.chance(300)) {
+            let correct: Vec<usize> = (0..members).filter(|slot| self.is_correct(*slot)).collect();
+            let slot = correct[self.random.place(correct.len())];
+            self.checks.faulty.insert(self.places[slot].node.id);
+            return Some(slot);
+        }
+        (!spent.is_empty()).then(|| spent[self.random.place(spent.len())])
+    }
+
+    /// One disturbance, and the next one planned.
+    pub(super) fn disturb(&mut self) -> Result<(), Violation> {
+        if self.healed_at.is_some() {
+            return Ok(());
+        }
+        let next = self.random.between(1, 2 * self.plan.disturbance);
+        self.at(next, Happening::Disturb);
+        if self.random.chance(300) {
+            self.mend();
+        }
+        let present: Vec<Fault> =
+            STRIKING.into_iter().filter(|fault| self.plan.faults.has(*fault)).collect();
+        if present.is_empty() {
+            return Ok(());
+        }
+        let fault = self.random.pick(&present);
+        self.strike(fault);
+        Ok(())
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        let members = self.plan.options.members;
+        let someone = self.random.place(self.places.len());
+        self.trace.line(self.now, || format!("-- {} (r{someone})", fault.name()));
+        match fault {
+            Fault::Partition => {
+                let size = self.random.between(1, members as u64 - 1);
+                let size = usize::try_from(size).unwrap_or(1);
+                let inside = self.random.distinct(size, members);
+                self.network.part(&inside);
+            }
+            Fault::OneWay => {
+                let other = self.random.place(members);
+                self.network.set_cut(someone, other, true);
+            }
+            Fault::Kill | Fault::Power => {
+                if !self.places[someone].node.is_up() {
+                    return;
+                }
+                self.crash(someone, fault == Fault::Power);
+            }
+            Fault::Blackout => {
+                for slot in 0..self.places.len() {
+                    if self.places[slot].node.is_up() {
+                        self.crash(slot, true);
+                    }
+                }
+            }
+            Fault::DiskError => {
+                let fuse = u32::try_from(self.random.below(30)).unwrap_or(0);
+                self.places[someone].node.disk.set_fuse(Some(fuse));
+            }
+            Fault::Leap => {
+                let leap = i64::try_from(self.random.below(20_000)).unwrap_or(0) - 10_000;
+                self.places[someone].node.skew += leap;
+            }
+            Fault::Pause => {
+                let pause = self.random.between(10 * MILLISECOND, 3 * SECOND);
+                self.places[someone].paused_until = self.now + pause;
+            }
+            Fault::AppBefore | Fault::AppAfter | Fault::AppRecorded => {
+                let (item, point) = (self.random.place(2), fault);
+                self.places[someone].accident = Some(Accident { item, point });
+            }
+            Fault::Twin => {
+                for member in 0..members {
+                    self.sides[member] = self.random.chance(500);
+                }
+            }
+            _ => return self.break_disk(fault),
+        }
+        self.trace.count(fault.name());
+    }
+
+    fn break_disk(&mut self, fault: Fault) {
+        let Some(slot) = self.victim() else { return };
+        let broken = match fault {
+            Fault::Rollback => self.roll_back(slot),
+            Fault::BlankDisk => {
+                self.crash(slot, true);
+                self.places[slot].node.wipe();
+                self.places[slot].backup = None;
+                true
+            }
+            _ => {
+                if self.places[slot].node.is_up() {
+                    self.crash(slot, true);
+                }
+                let disk = self.places[slot].node.disk.clone();
+                if fault == Fault::FlippedBit {
+                    disk.flip_bit(&mut self.disk_random)
+                } else {
+                    disk.misdirect(&mut self.disk_random)
+                }
+            }
+        };
+        if broken {
+            self.trace.count(fault.name());
+        }
+    }
+
+    /// First a backup is made, and some later time it is put back.
+    fn roll_back(&mut self, slot: usize) -> bool {
+        if self.places[slot].backup.is_none() {
+            let backup = self.places[slot].node.backup();
+            self.places[slot].backup = Some(Box::new(backup));
+            return false;
+        }
+        self.crash(slot, true);
+        let place = &mut self.places[slot];
+        if let Some(backup) = place.backup.take() {
+            place.node.roll_back(&backup);
+            place.refused = false;
+        }
+        true
+    }
+
+    fn mend(&mut self) {
+        self.network.mend();
+        for slot in 0..self.places.len() {
+            for peer in 0..self.places.len() {
+                if self.places[slot].node.id != self.places[peer].node.id {
+                    self.at(MILLISECOND, Happening::Connect { slot, peer });
+                }
+            }
+        }
+    }
+
+    /// The chaos ends: a quorum is healed, the rest stays as broken as it is.
+    pub(super) fn heal(&mut self) -> Result<(), Violation> {
+        self.trace.line(self.now, || "-- a quorum is healed".to_owned());
+        self.network.heal();
+        self.healed_at = Some(self.now);
+        self.leave_some_down();
+        for slot in 0..self.places.len() {
+            let place = &mut self.places[slot];
+            place.paused_until = 0;
+            place.accident = None;
+            place.node.skew = 0;
+            place.node.disk.set_fuse(None);
+            self.start(slot)?;
+            self.plan_wake(slot);
+        }
+        self.mend();
+        self.plan.app_time = self.plan.app_time.min(20 * MILLISECOND);
+        self.view_at_healing = self.highest_view();
+        Ok(())
+    }
+
+    fn leave_some_down(&mut self) {
+        if !self.plan.faults.has(Fault::Remain) {
+            return;
+        }
+        while self.checks.faulty.len() < self.plan.faulty {
+            let correct: Vec<usize> = (0..self.plan.options.members)
+                .filter(|slot| self.is_correct(*slot))
+                .collect();
+            let slot = correct[self.random.place(correct.len())];
+            self.trace.count(Fault::Remain.name());
+            let id = self.places[slot].node.id;
+            self.checks.faulty.insert(id);
+            self.places[slot].remains = true;
+            if self.places[slot].node.is_up() {
+                self.crash(slot, true);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The end of a run: everything answered, nothing moving, and the checkers of whole histories.
+
+use byzantine_consensus::{ReplicaId, Standing};
+
+use super::{HEALED_LIMIT, Report, World};
+use crate::check::{Violation, ledgers_agree, linearizable, witness};
+use crate::ledger::Ledger;
+use crate::plan::{MILLISECOND, SECOND};
+
+impl World {
+    /// The replicas that were healed and are correct: everything is up to them.
+    fn healthy(&self) -> Vec<usize> {
+        let members = 0..self.plan.options.members;
+        members.filter(|slot| self.is_correct(*slot)).collect()
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        let nodes = self.healthy().into_iter().map(|slot| &self.places[slot].node);
+        nodes.filter_map(|node| Some(node.replica()?.standing())).collect()
+    }
+
+    pub(super) fn highest_view(&self) -> u64 {
+        self.standings().iter().map(|at| at.view.0).max().unwrap_or(0)
+    }
+
+    /// Whether everything is answered and at rest; that must be so in time.
+    pub(super) fn is_finished(&mut self) -> Result<bool, Violation> {
+        let healed = self.healed_at.unwrap_or(self.now);
+        if self.now > healed + HEALED_LIMIT {
+            return Err(Violation::new("liveness", self.what_is_missing()));
+        }
+        if self.clients.unanswered() > 0 {
+            return Ok(false);
+        }
+        Ok(self.is_at_rest())
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let standings = self.standings();
+        let first = standings.first();
+        standings.len() == self.healthy().len()
+            && standings.iter().all(|at| {
+                at.pooled == 0
+                    && !at.changing
+                    && at.executed == at.certified
+                    && first.is_some_and(|first| {
+                        (first.root, first.view, first.certified) == (at.root, at.view, at.certified)
+                    })
+            })
+    }
+
+    fn what_is_missing(&self) -> String {
+        let unanswered = self.clients.unanswered();
+        let mut text = format!("{unanswered} requests are unanswered");
+        for slot in 0..self.places.len() {
+            let node = &self.places[slot].node;
+            let state = node.replica().map_or_else(
+                || "is down".to_owned(),
+                |replica| {
+                    let at = replica.standing();
+                    format!(
+                        "view {}{} committed {} executed {} settled {} certified {} pooled {}",
+                        at.view,
+                        if at.changing { "?" } else { "" },
+                        at.committed,
+                        at.executed,
+                        at.settled,
+                        at.certified,
+                        at.pooled
+                    )
+                },
+            );
+            let role = if self.is_correct(slot) { "" } else { " (faulty)" };
+            text = format!("{text}; r{}{role} {state}", node.id);
+        }
+        text
+    }
+
+    /// Everything was answered: views must stay as they are, and the whole history be sound.
+    pub(super) fn finish(&mut self) -> Result<(), Violation> {
+        let view = self.highest_view();
+        let quiet = 4 * self.plan.timeouts[0] * MILLISECOND + SECOND;
+        let until = self.now + quiet;
+        let answered_at = self.now;
+        self.rest(until)?;
+        if self.highest_view() != view || !self.is_at_rest() {
+            let detail = format!("views go on from {view} to {}", self.highest_view());
+            return Err(Violation::new("quiet", detail));
+        }
+        self.now = answered_at;
+        let ledgers: Vec<(ReplicaId, &Ledger)> = self
+            .healthy()
+            .into_iter()
+            .map(|slot| (self.places[slot].node.id, &self.places[slot].node.ledger))
+            .collect();
+        let longest = ledgers_agree(&self.checks, &ledgers)?;
+        let bank = witness(&longest, &self.clients.calls, self.checks.odd_apps)?;
+        if !self.checks.odd_apps {
+            match linearizable(&self.clients.calls) {
+                Some(judged) => judged?,
+                None => self.trace.count("history too tangled"),
+            }
+        }
+        self.apps_agree(&bank)
+    }
+
+    /// Lets time pass until then.
+    fn rest(&mut self, until: u64) -> Result<(), Violation> {
+        use std::cmp::Reverse;
+        while let Some(Reverse(next)) = self.queue.peek() {
+            if next.0 > until {
+                return Ok(());
+            }
+            let Some(Reverse(super::Queued(at, order, happening))) = self.queue.pop() else {
+                return Ok(());
+            };
+            self.now = at;
+            let (kind, place) = happening.fingerprint();
+            self.trace.event([at, order, kind, place]);
+            self.happen(happening)?;
+        }
+        Ok(())
+    }
+
+    fn apps_agree(&self, bank: &crate::app::Bank) -> Result<(), Violation> {
+        for slot in self.healthy() {
+            let node = &self.places[slot].node;
+            let app = &node.executor.bank;
+            if app.applied == bank.applied && app.balances != bank.balances {
+                let detail = format!("the app of replica {} is not where it should be", node.id);
+                return Err(Violation::new("state", detail));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn report(mut self, violation: Option<Violation>) -> Report {
+        if let Some(violation) = &violation {
+            let (invariant, detail) = (violation.invariant, violation.detail.clone());
+            self.trace.line(self.now, || format!("!! {invariant}: {detail}"));
+        }
+        let calls = self.clients.calls.iter();
+        let answered = calls.filter(|call| call.returned.is_some()).count();
+        let healed = self.healed_at.unwrap_or(self.now);
+        let views = self.highest_view().saturating_sub(self.view_at_healing);
+        Report {
+            violation,
+            hash: self.trace.hash(),
+            events: self.trace.events(),
+            counts: self.trace.take_counts(),
+            ended: self.now,
+            healed_in: self.now.saturating_sub(healed),
+            views,
+            answered,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What leaves a liar.
+
+use std::sync::Arc;
+
+use byzantine_consensus::{Frame, Outcome, ReplicaId};
+
+use super::{World, replica_id};
+use crate::adversary::{Attack, Scene};
+use crate::node::Turn;
+
+impl World {
+    /// Whether what leaves this process is altered.
+    pub(super) fn lies(&self, slot: usize) -> bool {
+        self.attack.is_some() && self.is_liar(slot)
+    }
+
+    fn is_liar(&self, slot: usize) -> bool {
+        self.plan.liars.contains(&usize::from(self.places[slot].node.id.0))
+    }
+
+    pub(super) fn serves(&mut self, slot: usize) -> bool {
+        !self.lies(slot) || self.with_attack(slot, |attack, scene| attack.serves(scene))
+    }
+
+    pub(super) fn own_outcomes(&mut self, slot: usize, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        if !self.lies(slot) {
+            return outcomes;
+        }
+        self.with_attack(slot, |attack, scene| attack.outcomes(scene, outcomes))
+    }
+
+    pub(super) fn speak_falsely(&mut self, slot: usize, turn: Turn, delay: u64) {
+        let mut parcels: Vec<(ReplicaId, Frame, u64)> = Vec::new();
+        self.with_attack(slot, |attack, scene| {
+            for to in scene.others() {
+                let held = attack.delay(scene, to);
+                let mut batches = turn.batches.clone();
+                for (envelope, messages) in &turn.envelopes {
+                    let beside = std::mem::take(&mut batches);
+                    let beside = attack.batches(scene, to, beside);
+                    let said = attack.messages(scene, to, messages.clone());
+                    if said.is_empty() && beside.is_empty() {
+                        continue;
+                    }
+                    let frame = if said == *messages {
+                        Frame::Envelope {
+                            envelope: envelope.clone(),
+                            batches: beside,
+                        }
+                    } else {
+                        scene.seal_with(&said, beside)
+                    };
+                    parcels.push((to, frame, held));
+                }
+            }
+            for (to, frame) in turn.direct {
+                let held = attack.delay(scene, to);
+                parcels.extend(attack.direct(scene, to, frame).map(|frame| (to, frame, held)));
+            }
+            let injected = attack.inject(scene);
+            parcels.extend(injected.into_iter().map(|(to, frame)| (to, frame, 0)));
+        });
+        for (to, frame, held) in parcels {
+            self.send(slot, to, &Arc::new(frame), delay + held);
+        }
+    }
+
+    fn with_attack<T>(
+        &mut self,
+        slot: usize,
+        act: impl FnOnce(&mut dyn Attack, &mut Scene<'_>) -> T,
+    ) -> T {
+        let mut attack = self.attack.take().expect("only a world with an attack has liars that lie");
+        let liars: Vec<ReplicaId> = self.plan.liars.iter().map(|liar| replica_id(*liar)).collect();
+        let node = &self.places[slot].node;
+        let standing = node.replica().map(byzantine_consensus::Replica::standing);
+        let authority = Arc::clone(node.authority());
+        let mut scene = Scene {
+            me: node.id,
+            liars: &liars,
+            members: self.plan.options.members,
+            faulty: self.plan.faulty,
+            checkpoint_interval: self.plan.checkpoint_interval,
+            view: standing.map_or_else(Default::default, |standing| standing.view),
+            certified: standing.map_or_else(Default::default, |standing| standing.certified),
+            origin: crate::member::origin(&self.membership),
+            authority: authority.as_ref(),
+            random: &mut self.lie_random,
+            heard: &self.heard,
+            now: self.now,
+        };
+        let done = act(attack.as_mut(), &mut scene);
+        self.attack = Some(attack);
+        done
+    }
+}
