@@ -80,6 +80,15 @@ pub(crate) enum XtaskError {
         /// Those there are.
         known: String,
     },
+    /// There is no Kubernetes cluster to work on.
+    #[error(
+        "no Kubernetes cluster: {why}\nSet KUBECONFIG to one, or install Docker and kind \
+         (https://kind.sigs.k8s.io)."
+    )]
+    NoCluster {
+        /// What each way to one is missing.
+        why: String,
+    },
     /// The demonstration saw something it should not have seen.
     #[error("demo: {what}\n{next}")]
     Demo {

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask {demo,images,test,tidy,ci}`.
+//! The project's own chores: `cargo xtask {demo,test,e2e,images,kind,tidy,ci}`.
 //!
 //! Each chore is one module that returns an [`XtaskError`] stating what failed and what to do
 //! next. `ci` is the other three and the compiler's own checks, in one list.
@@ -6,8 +6,10 @@
 mod ci;
 mod command;
 mod demo;
+mod e2e;
 mod error;
 mod images;
+mod kind;
 mod suite;
 mod tidy;
 
@@ -29,6 +31,11 @@ struct Arguments {
 enum Chore {
     /// Run the wallet on four replicas, kill one, and check every proof
     Demo(demo::DemoArguments),
+    /// Tell the end-to-end stories on a real cluster
+    E2e(e2e::EndToEndArguments),
+    /// A cluster of kind, for those with Docker
+    #[command(subcommand)]
+    Kind(kind::KindChore),
     /// Build the container images and write them as archives
     Images(images::ImagesArguments),
     /// Run every test of the workspace
@@ -52,6 +59,8 @@ fn main() -> ExitCode {
 fn run(chore: &Chore) -> Result<(), XtaskError> {
     match chore {
         Chore::Demo(arguments) => demo::run(arguments),
+        Chore::E2e(arguments) => e2e::run(arguments),
+        Chore::Kind(chore) => kind::run(chore),
         Chore::Images(arguments) => images::run(arguments),
         Chore::Test(arguments) => suite::run(arguments).map(drop),
         Chore::Tidy => tidy::run(),

@@ -17,6 +17,9 @@ use crate::error::XtaskError;
 /// The tests that take long; they have a run of their own.
 const ACCEPTANCE: &str = "byzantine-acceptance";
 
+/// The tests that need a cluster; so do these.
+const END_TO_END: &str = "byzantine-e2e";
+
 /// What to test.
 #[derive(Args, Default)]
 pub(crate) struct TestArguments {
@@ -44,9 +47,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Totals, XtaskError> {
     println!("{totals} in {:.0} s", beginning.elapsed().as_secs_f64());
     if !arguments.acceptance {
         println!("not among them: the acceptance tests; `cargo xtask test --acceptance` runs them");
-    }
-    if !arguments.acceptance {
-        println!("not among them: the acceptance tests; `cargo xtask test --acceptance` runs them");
+        println!("nor those on a cluster; `cargo xtask e2e` runs them");
     }
     let failed_programs = transcript.failed_programs();
     if status.success() && failed_programs.is_empty() {
@@ -69,7 +70,7 @@ fn cargo_test(arguments: &TestArguments) -> Command {
     match &arguments.package {
         Some(package) => command.args(["--package", package]),
         None if arguments.acceptance => command.args(["--package", ACCEPTANCE]),
-        None => command.args(["--workspace", "--exclude", ACCEPTANCE]),
+        None => command.args(["--workspace", "--exclude", ACCEPTANCE, "--exclude", END_TO_END]),
     };
     command.args(&arguments.filter);
     command

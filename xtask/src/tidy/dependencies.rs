@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use crate::tidy::violation::Violation;
 
 /// Each crate of the workspace, and the crates of the workspace that it may link.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("byzantine-proof", &[]),
     ("byzantine-journal", &[]),
     ("byzantine-resource", &[]),
@@ -50,6 +50,12 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "byzantine-sidecar",
         ],
     ),
+    ("byzantine-chart", &[]),
+    (
+        "byzantine-e2e",
+        &["byzantine-acceptance", "byzantine-proof"],
+    ),
+    ("byzantine-e2e-tool", &[]),
     ("wallet", &[]),
     ("xtask", &[]),
 ];
