@@ -1,7 +1,22 @@
 //! The Kubernetes operator: a `ByzantineService` becomes replicas that agree.
 //!
-//! [`crd`] is the resource as Kubernetes stores it. Everything that decides is pure; what talks to
-//! the API server only reads, and does what was decided.
+//! [`crd`] is the resource as Kubernetes stores it. Everything that decides is pure: [`plan`] says
+//! what is to be done about what was [`observed`]. What talks to the API server only reads, and
+//! does what was decided.
 
+pub mod action;
+pub mod assess;
 pub mod crd;
+pub mod digest;
+pub mod enrolment;
+pub mod facts;
+pub mod membership;
 pub mod names;
+pub mod object;
+pub mod observed;
+pub mod plan;
+pub mod pod;
+pub mod render;
+pub mod report;
+pub mod revisions;
+pub mod settings;

@@ -31,13 +31,18 @@ const GENESIS: u64 = 0;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// Nobody waits for an affirmation.
+const LONGEST_AFFIRMATION_PAUSE: Duration = Duration::from_mins(2);
+
 /// What makes a replica one of the members.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Credentials {
     /// Who the members are.
     pub membership: Membership,
     /// The secret keys of this one.
     pub keys: Keystore,
+    /// Whether they were confirmed at this start; else they are what the volume says.
+    pub confirmed: bool,
 }
 
 /// Tries to become a member, for ever.
@@ -73,7 +78,7 @@ impl Enroller {
     }
 
     /// Resolves once this replica is a member: at once if it was one before.
-    pub async fn run(self) -> Credentials {
+    pub async fn run(&self) -> Credentials {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.attempt().await {
@@ -85,11 +90,30 @@ impl Enroller {
         }
     }
 
+    /// Tells the operator again what the volume says, however long that takes: whoever made the
+    /// service anew on retained volumes has no other way to know its members.
+    pub async fn affirm(self, credentials: Credentials) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.learn(&credentials.keys).await {
+                Ok(membership) if membership == credentials.membership => return,
+                Ok(_) => tracing::error!("the operator has another membership than this volume"),
+                Err(obstacle) => tracing::info!(%obstacle, "the operator does not confirm yet"),
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_AFFIRMATION_PAUSE);
+        }
+    }
+
     async fn attempt(&self) -> Result<Credentials, Obstacle> {
         if let Some(membership) = self.volume.membership()? {
             let keys = self.volume.keys_of_member()?;
             self.volume.check(&membership, &keys)?;
-            return Ok(Credentials { membership, keys });
+            return Ok(Credentials {
+                membership,
+                keys,
+                confirmed: false,
+            });
         }
         let keys = self.volume.keys()?;
         let membership = self.learn(&keys).await?;
@@ -97,7 +121,11 @@ impl Enroller {
         self.volume.keep(&membership)?;
         let digest = membership.digest();
         tracing::info!(%digest, "enrolled: the membership is known, and kept on the volume");
-        Ok(Credentials { membership, keys })
+        Ok(Credentials {
+            membership,
+            keys,
+            confirmed: true,
+        })
     }
 
     /// Enrols as often as needed until everybody has, and learns who the members are.
@@ -135,7 +163,7 @@ impl Enroller {
             let news = *last != status;
             if news {
                 let detail = status.detail.as_str();
-                tracing::warn!(?state, detail, "not a member yet; trying again for ever");
+                tracing::warn!(?state, detail, "the enrolment is not complete; it goes on");
                 *last = status;
             }
             news

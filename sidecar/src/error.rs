@@ -129,6 +129,9 @@ pub enum SidecarError {
     /// The executor ended without having been asked to: a defect of this program.
     #[error("the executor stopped unexpectedly; keep the log and report it")]
     ExecutorLost,
+    /// The administration port ended without having been asked to: a defect of this program.
+    #[error("the administration port closed unexpectedly; keep the log and report it")]
+    AdministrationLost,
     /// The metrics could not be set up: a defect of this program.
     #[error("a metric could not be registered: {source}; this is a defect, report it")]
     Metrics {

@@ -13,6 +13,7 @@ use byzantine_consensus::{Keys, Record};
 use byzantine_proof::{Membership, ReplicaId, RequestFields};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Reporter, WaitingAdmin};
 use crate::canonical::RequestRules;
@@ -74,6 +75,7 @@ pub async fn run_until(
             (enrolled, Some(listener))
         }
     };
+    let _affirming = affirming(&config, &credentials)?;
     let foundation = Foundation::lay(config, credentials, lock)?;
     let listeners = Listeners::bind(&foundation.config, admin).await?;
     let running = foundation.start(listeners, Arc::from(interposer))?;
@@ -82,9 +84,11 @@ pub async fn run_until(
 
 /// The credentials that lie ready.
 fn given(config: &Config) -> Result<Credentials, SidecarError> {
-    let membership = load_membership(&config.membership)?;
-    let keys = Keystore::load(&config.keys)?;
-    Ok(Credentials { membership, keys })
+    Ok(Credentials {
+        membership: load_membership(&config.membership)?,
+        keys: Keystore::load(&config.keys)?,
+        confirmed: true,
+    })
 }
 
 /// Waits until this replica is a member, and says meanwhile why it is not.
@@ -102,9 +106,19 @@ async fn enrolled(
     };
     tokio::select! {
         credentials = enroller.run() => Ok(credentials),
-        // It never ends by itself.
-        () = admin.serve(listener) => Err(SidecarError::ExecutorLost),
+        () = admin.serve(listener) => Err(SidecarError::AdministrationLost),
     }
+}
+
+/// Starts to tell the operator what only the volume has said so far; ends when dropped.
+fn affirming(config: &Config, credentials: &Credentials) -> Result<JoinSet<()>, SidecarError> {
+    let mut affirming = JoinSet::new();
+    if let Some(settings) = config.enrolment.as_ref().filter(|_| !credentials.confirmed) {
+        let (progress, _) = watch::channel(EnrolmentStatus::default());
+        let enroller = Enroller::new(config, settings, progress)?;
+        affirming.spawn(enroller.affirm(credentials.clone()));
+    }
+    Ok(affirming)
 }
 
 /// What must be good before anything listens.
@@ -154,7 +168,9 @@ struct Running {
 
 impl Foundation {
     fn lay(config: Config, credentials: Credentials, lock: File) -> Result<Self, SidecarError> {
-        let Credentials { membership, keys } = credentials;
+        let Credentials {
+            membership, keys, ..
+        } = credentials;
         let replica = ReplicaId(config.replica);
         let members = membership.n();
         if config.peers.len() != members {
