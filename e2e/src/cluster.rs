@@ -22,7 +22,8 @@ impl Cluster {
         let ran = command::run("kubectl", &["get", "--raw", "/readyz"], "");
         assert!(
             ran.success,
-            "no cluster answers: set KUBECONFIG, or run `cargo xtask e2e`, which finds or starts one\n{}",
+            "no cluster answers: set KUBECONFIG, or run `cargo xtask e2e`, which finds one or \
+             starts one\n{}",
             ran.errors
         );
         Self(())

@@ -95,7 +95,10 @@ metadata: {{name: intruder, namespace: {space}}}
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
-  securityContext: {{runAsNonRoot: true, runAsUser: 65532, seccompProfile: {{type: RuntimeDefault}}}}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 65532
+    seccompProfile: {{type: RuntimeDefault}}
   containers:
     - name: knock
       image: {TOOL}

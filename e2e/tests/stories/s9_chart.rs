@@ -1,4 +1,4 @@
-//! The chart as Helm renders it: rights, refusals of wrong values, and that it works once installed.
+//! The chart as Helm renders it: rights, refusals of wrong values, and that it works.
 
 use std::fs;
 

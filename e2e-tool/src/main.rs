@@ -1,14 +1,8 @@
 //! What the end-to-end stories cannot do from outside a cluster, run in a pod of its own.
 //!
-//!     byzantine-e2e-tool pause                        wait for the end; `kubectl exec` does the rest
-//!     byzantine-e2e-tool kill POD_UID PROGRAM         SIGKILL to a process of a pod on this node
-//!     byzantine-e2e-tool write POD_UID PROGRAM FILE TEXT   a file as that process sees it
-//!     byzantine-e2e-tool remove POD_UID PROGRAM FILE
-//!     byzantine-e2e-tool read POD_UID PROGRAM FILE
-//!     byzantine-e2e-tool search PROGRAM HEX…          bytes in the files that a process has open
-//!     byzantine-e2e-tool knock HOST:PORT              TLS with a key that nobody pinned
-//!
-//! All but `knock` and `pause` need the node's process namespace and privileges.
+//! `pause` waits for the end, and `kubectl exec` does the rest: `kill`, `write`, `remove`, `read`
+//! and `search` need the node's process namespace and privileges; `knock` is an intruder's and
+//! needs none.
 
 mod knock;
 mod processes;
@@ -33,6 +27,15 @@ fn main() -> ExitCode {
     }
 }
 
+const USAGE: &str = "\
+usage: byzantine-e2e-tool pause
+       byzantine-e2e-tool kill POD_UID PROGRAM              SIGKILL
+       byzantine-e2e-tool write POD_UID PROGRAM FILE TEXT   a file as that process sees it
+       byzantine-e2e-tool read POD_UID PROGRAM FILE
+       byzantine-e2e-tool remove POD_UID PROGRAM FILE
+       byzantine-e2e-tool search PROGRAM HEX...             bytes in the files that it has open
+       byzantine-e2e-tool knock HOST:PORT                   TLS with a key that nobody pinned";
+
 fn run(words: &[&str]) -> Result<String, String> {
     match words {
         ["pause"] => pause(),
@@ -42,9 +45,7 @@ fn run(words: &[&str]) -> Result<String, String> {
         ["read", pod, program, file] => processes::find(pod, program)?.read(file),
         ["search", program, needles @ ..] => search::search(program, needles),
         ["knock", address] => knock::knock(address),
-        _ => Err(
-            "usage: pause | kill | write | remove | read | search | knock; see the source"
-                .to_owned(),
+        _ => Err(USAGE.to_owned()),
         ),
     }
 }
