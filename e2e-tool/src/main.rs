@@ -46,7 +46,6 @@ fn run(words: &[&str]) -> Result<String, String> {
         ["search", program, needles @ ..] => search::search(program, needles),
         ["knock", address] => knock::knock(address),
         _ => Err(USAGE.to_owned()),
-        ),
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct ImagesArguments {
     /// Tag of the images
     #[arg(long, default_value = "dev")]
     tag: String,
-    /// Only these: sidecar, operator, sidecar-test, wallet
+    /// Only these: sidecar, operator, sidecar-test, wallet, byz, e2e
     #[arg(value_name = "IMAGE")]
     only: Vec<String>,
 }
@@ -51,7 +51,7 @@ struct Image {
     program: &'static str,
 }
 
-const IMAGES: [Image; 4] = [
+const IMAGES: [Image; 6] = [
     Image {
         name: "sidecar",
         package: "byzantine-sidecar",
@@ -71,6 +71,16 @@ const IMAGES: [Image; 4] = [
         name: "wallet",
         package: "wallet",
         program: "wallet",
+    },
+    Image {
+        name: "byz",
+        package: "byz",
+        program: "byz",
+    },
+    Image {
+        name: "e2e",
+        package: "byzantine-e2e-tool",
+        program: "byzantine-e2e-tool",
     },
 ];
 
@@ -152,7 +162,7 @@ mod tests {
 
     #[test]
     fn all_images_or_those_named() {
-        assert_eq!(chosen(&[]).unwrap().len(), 4);
+        assert_eq!(chosen(&[]).unwrap().len(), IMAGES.len());
         let one = chosen(&["wallet".to_owned()]).unwrap();
         assert_eq!(one, [&IMAGES[3]]);
         let error = chosen(&["walet".to_owned()]).unwrap_err().to_string();
