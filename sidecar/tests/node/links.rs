@@ -17,6 +17,15 @@ type Events = mpsc::Receiver<PeerEvent>;
 
 /// Replicas 0 and 1 know each other's address; 1 has the link key given.
 async fn pair(members: &Members, second: &SecretKey) -> [(Peers, Events); 2] {
+    pair_that_may_be_cut(members, second, &Isolation::default()).await
+}
+
+/// The same; 0 is cut off from 1 while the isolation lasts.
+async fn pair_that_may_be_cut(
+    members: &Members,
+    second: &SecretKey,
+    isolation: &Isolation,
+) -> [(Peers, Events); 2] {
     let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nowhere = "127.0.0.1:1".to_owned();
@@ -26,12 +35,12 @@ async fn pair(members: &Members, second: &SecretKey) -> [(Peers, Events); 2] {
         nowhere.clone(),
         nowhere,
     ];
-    let start = |replica, key: &SecretKey, listener| {
+    let start = |replica, key: &SecretKey, listener, isolation| {
         let neighbourhood = Neighbourhood {
             membership: Arc::clone(&members.membership),
             replica: ReplicaId(replica),
             addresses: addresses.clone(),
-            isolation: Isolation::default(),
+            isolation,
         };
         let (peers, events) = Peers::start(neighbourhood, key, listener).unwrap();
         let other = ReplicaId(1 - replica);
@@ -39,8 +48,8 @@ async fn pair(members: &Members, second: &SecretKey) -> [(Peers, Events); 2] {
         (peers, events.unwrap().1)
     };
     [
-        start(0, &members.keys[0].link, first),
-        start(1, second, other),
+        start(0, &members.keys[0].link, first, isolation.clone()),
+        start(1, second, other, Isolation::default()),
     ]
 }
 
@@ -53,6 +62,30 @@ async fn next(events: &mut Events) -> Option<PeerEvent> {
         .await
         .ok()
         .flatten()
+}
+
+#[tokio::test]
+async fn a_switch_cuts_the_links_both_ways_until_it_is_turned_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let members = Members::new(directory.path());
+    let (switch, seen) = tokio::sync::watch::channel(true);
+    let isolation = Isolation::new(seen);
+    let [(_first, mut to_first), (_second, mut to_second)] =
+        pair_that_may_be_cut(&members, &members.keys[1].link, &isolation).await;
+    let early = timeout(Duration::from_millis(300), async {
+        tokio::select! { event = to_first.recv() => event, event = to_second.recv() => event }
+    });
+    assert!(early.await.is_err());
+    for _ in 0..2 {
+        switch.send_replace(false);
+        for events in [&mut to_first, &mut to_second] {
+            assert!(matches!(next(events).await, Some(PeerEvent::Connected)));
+        }
+        switch.send_replace(true);
+        for events in [&mut to_first, &mut to_second] {
+            assert!(matches!(next(events).await, Some(PeerEvent::Disconnected)));
+        }
+    }
 }
 
 #[tokio::test]

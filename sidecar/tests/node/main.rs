@@ -6,6 +6,7 @@
 )]
 
 mod cluster;
+mod enrolling;
 mod ledger;
 mod links;
 mod metrics;
