@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
     /// The generation of the spec that this status speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// A printed summary; programs read the conditions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,4 +184,6 @@ pub struct Replacement {
     pub started: i64,
     /// The UIDs of the pods that had to go for it.
     pub pods: Vec<String>,
+    /// Whether the replica was down before: then a failure says nothing about the revision.
+    pub was_down: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use byzantine_proof::{Member, Membership, ProofError, ServiceName};
+use byzantine_proof::{Member, Membership, Policy, ProofError, ServiceName};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
@@ -14,6 +14,9 @@ use crate::names;
 
 /// The key of the membership's text in its `ConfigMap`.
 pub const MEMBERSHIP_KEY: &str = "membership";
+
+/// The key of the policy's text beside it: what clients keep to verify answers.
+pub const POLICY_KEY: &str = "policy";
 
 /// The membership that a `ConfigMap` holds.
 ///
@@ -53,11 +56,15 @@ pub(super) fn complete(
 /// The `ConfigMap` that keeps it for ever.
 pub(super) fn config_map(service: &ByzantineService, membership: &Membership) -> ConfigMap {
     let name = names::epoch_config_map(&service.name_any(), membership.epoch());
-    let text = (MEMBERSHIP_KEY.to_owned(), membership.to_text());
+    let texts = [
+        (MEMBERSHIP_KEY, membership.to_text()),
+        (POLICY_KEY, Policy::of(membership).to_string()),
+    ];
+    let texts = texts.map(|(key, text)| (key.to_owned(), text));
     ConfigMap {
         metadata: owned(service, name),
         immutable: Some(true),
-        data: Some(BTreeMap::from([text])),
+        data: Some(BTreeMap::from(texts)),
         ..ConfigMap::default()
     }
 }
