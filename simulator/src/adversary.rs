@@ -11,10 +11,59 @@ use byzantine_consensus::{
 };
 use bytes::Bytes;
 
+use crate::ledger::Proven;
 use crate::random::Random;
 
+mod alter_reproposals;
+mod bad_cosignature;
+mod big_mac;
 mod catalogue;
+mod censor;
+mod commit_unprepared;
+mod corrupt_reply;
+mod double_vote;
+mod drip_feed;
+mod drop_reproposals;
+mod duplicate_view_changes;
+mod equivocate;
+mod exhaust_sequences;
+mod false_height;
+mod false_promise;
+mod flood_requests;
+mod forged_prepared;
+mod forged_resolve;
+mod future_views;
+mod high_watermark;
+mod impersonate;
+mod invent_request;
+mod key_twice;
+mod lost_results;
+mod lying_gateway;
+mod mixed_certificate;
 mod mute;
+mod mute_primary;
+mod near_valid;
+mod omit_certificate;
+mod poisoned_entries;
+mod propose_to_some;
+mod reorder_clients;
+mod replay_batch;
+mod replay_old;
+mod retransmit_storm;
+mod rewriting;
+mod silent_results;
+mod skip_sequences;
+mod split_results;
+mod stale_checkpoint;
+mod stall;
+mod suspect_always;
+mod talk_to_some;
+mod undecodable;
+mod usurp;
+mod withhold_body;
+mod withhold_new_view;
+mod wrong_root;
+mod wrong_time;
 
 pub use catalogue::AttackKind;
 
@@ -44,6 +93,8 @@ pub struct Scene<'a> {
     pub heard: &'a Heard,
     /// Virtual time, in microseconds.
     pub now: u64,
+    /// The core's clock for requests, in microseconds.
+    pub request_timeout: u64,
 }
 
 impl Scene<'_> {
@@ -65,6 +116,27 @@ impl Scene<'_> {
         }
     }
 
+    /// An envelope of this liar's around any bytes.
+    pub fn seal_raw(&self, messages: Vec<Bytes>) -> Frame {
+        let digests = messages.iter().map(message_digest);
+        let joined: Vec<u8> = digests.flat_map(|digest| *digest.as_bytes()).collect();
+        let parts = [&self.origin.as_bytes()[..], &[self.me.0], &joined];
+        let signed = Digest::tagged("byzantine-envelope/v1", &parts);
+        Frame::Envelope {
+            envelope: Envelope {
+                sender: self.me,
+                messages,
+                signature: self.authority.sign(&signed),
+            },
+            batches: Vec::new(),
+        }
+    }
+
+    /// One frame for everyone.
+    pub fn to_all(&self, frame: &Frame) -> Vec<(ReplicaId, Frame)> {
+        self.others().into_iter().map(|to| (to, frame.clone())).collect()
+    }
+
     /// One message, signed, as certificates carry it.
     pub fn signed(&self, message: &Message) -> SignedMessage {
         let envelope =
@@ -72,7 +144,7 @@ impl Scene<'_> {
         let message = envelope.messages[0].clone();
         SignedMessage {
             sender: self.me,
-            digests: vec![Digest::tagged("byzantine-message/v1", &[&message])],
+            digests: vec![message_digest(&message)],
             message,
             signature: envelope.signature,
         }
@@ -123,8 +195,7 @@ impl Heard {
     }
 
     fn hear_envelope(&mut self, envelope: &Envelope) {
-        let digest = |bytes: &Bytes| Digest::tagged("byzantine-message/v1", &[bytes]);
-        let digests: Vec<Digest> = envelope.messages.iter().map(digest).collect();
+        let digests: Vec<Digest> = envelope.messages.iter().map(message_digest).collect();
         for bytes in &envelope.messages {
             let Ok(message) = borsh::from_slice::<Message>(bytes) else {
                 continue;
@@ -143,6 +214,10 @@ impl Heard {
             push(self.signed.entry(message.kind()).or_default(), signed);
         }
     }
+}
+
+fn message_digest(message: &Bytes) -> Digest {
+    Digest::tagged("byzantine-message/v1", &[message])
 }
 
 fn push<T>(kept: &mut Vec<T>, item: T) {
@@ -192,6 +267,11 @@ pub trait Attack {
     /// Alters what the liar's own app answered.
     fn outcomes(&mut self, _scene: &mut Scene<'_>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
         outcomes
+    }
+
+    /// Alters or withholds what the liar's gateway tells a client.
+    fn reply(&mut self, _scene: &mut Scene<'_>, proven: Proven) -> Option<Proven> {
+        Some(proven)
     }
 
     /// Whether the liar's gateway serves clients.

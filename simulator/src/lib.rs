@@ -8,6 +8,7 @@ pub mod app;
 pub mod authority;
 pub mod check;
 pub mod client;
+pub mod command;
 pub mod disk;
 pub mod executor;
 pub mod fault;
@@ -18,6 +19,9 @@ pub mod network;
 pub mod node;
 pub mod plan;
 pub mod random;
+pub mod seeds;
+pub mod selection;
+pub mod tally;
 pub mod trace;
 pub mod world;
 

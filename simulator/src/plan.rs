@@ -144,8 +144,12 @@ impl Plan {
         let faults = present(options, &mut random);
         let liars = liars(faults, faulty, options.members, &mut random);
         let drawn = AttackKind::draw(&mut random);
-        let lies = faults.has(Fault::Liar) || faults.has(Fault::Mutation);
-        let attack = options.attack.or(drawn).filter(|_| faults.has(Fault::Liar) && lies);
+        let attack = match options.attack {
+            Some(chosen) => Some(chosen),
+            None if faults.has(Fault::Liar) => Some(drawn),
+            None if faults.has(Fault::Mutation) => Some(AttackKind::NearValid),
+            None => None,
+        };
         let low = 2 * faulty + 1;
         let reply_quorum = random.between(low as u64, (options.members - faulty) as u64);
         let chaos = random.between(500, 6000);
@@ -205,6 +209,9 @@ fn present(options: &Options, random: &mut Random) -> Faults {
         faults = faults.and(Faults::NONE.with(Fault::Liar).with(Fault::Mutation));
     }
     let mut chosen = faults.and(options.allowed);
+    if options.attack.is_some() {
+        chosen = chosen.with(Fault::Liar);
+    }
     for fault in options.forced.iter() {
         chosen = chosen.with(fault);
     }

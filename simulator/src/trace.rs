@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use byzantine_consensus::{Fetch, Frame, Message, Subject, Supply};
+use byzantine_consensus::{Batch, Fetch, Frame, Message, Subject, Supply};
 
 /// The record of one run.
 #[derive(Debug, Default)]
@@ -70,8 +70,9 @@ pub fn describe(frame: &Frame) -> String {
                 let _ = write!(text, "{words} ");
                 text
             });
-            if !batches.is_empty() {
-                let _ = write!(text, "+{} batches", batches.len());
+            for batch in batches.iter().filter_map(|bytes| Batch::decode(bytes)) {
+                let (requests, resolved) = (batch.requests.len(), batch.resolutions.len());
+                let _ = write!(text, "+s{}: {requests} requests, {resolved} resolved ", batch.sequence);
             }
             text
         }
@@ -113,6 +114,9 @@ pub fn words(message: &Message) -> String {
             format!("{kind}(v{} s{} {})", vote.view, vote.sequence, &digest[..6])
         }
         Message::Result(vote) => format!("{kind}(s{} x{})", vote.sequence, vote.leaves.len()),
+        Message::Promise(promise) => {
+            format!("{kind}(s{} x{})", promise.sequence, promise.leaves.len())
+        }
         Message::Attest(vote) => format!("{kind}(s{} size {})", vote.sequence, vote.size),
         Message::Suspect(vote) => format!("{kind}(v{} {})", vote.view, subject(vote.subject)),
         Message::ViewChange(vote) => {

@@ -10,6 +10,7 @@ mod lie;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use byzantine_consensus::{Frame, Membership, Notice, ReplicaId, Request, RequestId};
@@ -32,7 +33,7 @@ use crate::trace::Trace;
 const MOST_EVENTS: u64 = 3_000_000;
 
 /// How long a healed quorum may take until everything is answered.
-const HEALED_LIMIT: u64 = 600 * SECOND;
+const HEALED_LIMIT: u64 = 240 * SECOND;
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -92,13 +93,23 @@ pub struct Report {
     pub views: u64,
     /// Requests answered.
     pub answered: usize,
+    /// Virtual time from the first request to the last answer, in microseconds.
+    pub busy: u64,
 }
 
-/// Runs one seed.
+/// Runs one seed. A panic of the core is a violation like any other.
 pub fn run(options: &Options, verbose: bool) -> Report {
     let mut world = World::new(Plan::of(options), verbose);
-    let outcome = world.play();
-    world.report(outcome.err())
+    let played = catch_unwind(AssertUnwindSafe(|| world.play()));
+    let violation = match played {
+        Ok(outcome) => outcome.err(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Some(Violation::new("no-panic", text.unwrap_or("a panic without words")))
+        }
+    };
+    world.report(violation)
 }
 
 struct Place {

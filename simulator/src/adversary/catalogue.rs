@@ -1,40 +1,100 @@
-//! All attacks by name.
+//! All attacks by name: the catalogue of a research page, and some more.
 
 use super::Attack;
 use crate::random::Random;
 
-/// Which attack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AttackKind {
-    /// Liars are silent.
-    Mute,
+/// Makes the enumeration, the names and the constructors from one table.
+macro_rules! catalogue {
+    ($($kind:ident $module:ident $name:literal;)*) => {
+        /// Which attack.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum AttackKind {
+            $(
+                #[doc = concat!("The attack `", $name, "`; its file says what it does.")]
+                $kind,
+            )*
+        }
+
+        impl AttackKind {
+            /// All attacks.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// The word on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+
+            /// The attack itself.
+            pub fn attack(self) -> Box<dyn Attack> {
+                match self {
+                    $(Self::$kind => Box::new(super::$module::$kind::default()),)*
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    AlterReproposals alter_reproposals "alter-reproposals";
+    BadCosignature bad_cosignature "bad-cosignature";
+    BigMac big_mac "big-mac";
+    Censor censor "censor";
+    CommitUnprepared commit_unprepared "commit-unprepared";
+    CorruptReply corrupt_reply "corrupt-reply";
+    DoubleVote double_vote "double-vote";
+    DripFeed drip_feed "drip-feed";
+    DropReproposals drop_reproposals "drop-reproposals";
+    DuplicateViewChanges duplicate_view_changes "duplicate-view-changes";
+    Equivocate equivocate "equivocate";
+    ExhaustSequences exhaust_sequences "exhaust-sequences";
+    FalseHeight false_height "false-height";
+    FalsePromise false_promise "false-promise";
+    FloodRequests flood_requests "flood-requests";
+    ForgedPrepared forged_prepared "forged-prepared";
+    ForgedResolve forged_resolve "forged-resolve";
+    FutureViews future_views "future-views";
+    HighWatermark high_watermark "high-watermark";
+    Impersonate impersonate "impersonate";
+    InventRequest invent_request "invent-request";
+    KeyTwice key_twice "key-twice";
+    LostResults lost_results "lost-results";
+    LyingGateway lying_gateway "lying-gateway";
+    MixedCertificate mixed_certificate "mixed-certificate";
+    Mute mute "mute";
+    MutePrimary mute_primary "mute-primary";
+    NearValid near_valid "near-valid";
+    OmitCertificate omit_certificate "omit-certificate";
+    PoisonedEntries poisoned_entries "poisoned-entries";
+    ProposeToSome propose_to_some "propose-to-some";
+    ReorderClients reorder_clients "reorder-clients";
+    ReplayBatch replay_batch "replay-batch";
+    ReplayOld replay_old "replay-old";
+    RetransmitStorm retransmit_storm "retransmit-storm";
+    SilentResults silent_results "silent-results";
+    SkipSequences skip_sequences "skip-sequences";
+    SplitResults split_results "split-results";
+    StaleCheckpoint stale_checkpoint "stale-checkpoint";
+    Stall stall "stall";
+    SuspectAlways suspect_always "suspect-always";
+    TalkToSome talk_to_some "talk-to-some";
+    Undecodable undecodable "undecodable";
+    Usurp usurp "usurp";
+    WithholdBody withhold_body "withhold-body";
+    WithholdNewView withhold_new_view "withhold-new-view";
+    WrongRoot wrong_root "wrong-root";
+    WrongTime wrong_time "wrong-time";
 }
 
 impl AttackKind {
-    /// All attacks.
-    pub const ALL: &'static [Self] = &[Self::Mute];
-
-    /// The word on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Mute => "mute",
-        }
-    }
-
     /// The attack of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
     /// Any of them.
-    pub fn draw(random: &mut Random) -> Option<Self> {
-        Some(random.pick(Self::ALL))
-    }
-
-    /// The attack itself.
-    pub fn attack(self) -> Box<dyn Attack> {
-        match self {
-            Self::Mute => Box::new(super::mute::Mute),
-        }
+    pub fn draw(random: &mut Random) -> Self {
+        random.pick(Self::ALL)
     }
 }

@@ -5,6 +5,7 @@ use byzantine_consensus::{Frame, Message, ReplicaId};
 use super::{Attack, Scene};
 
 /// Silence.
+#[derive(Debug, Default)]
 pub(super) struct Mute;
 
 impl Attack for Mute {

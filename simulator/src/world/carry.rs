@@ -14,10 +14,9 @@ use crate::trace::describe;
 
 impl World {
     /// Carries out what a step brought about, after the sync that took `delay`.
-    pub(super) fn carry_out(&mut self, slot: usize, turn: Turn, delay: u64) {
-        let silent = !self.serves(slot);
-        for (client, id, proven) in turn.replies.clone() {
-            if !silent {
+    pub(super) fn carry_out(&mut self, slot: usize, mut turn: Turn, delay: u64) {
+        for (client, id, proven) in std::mem::take(&mut turn.replies) {
+            if let Some(proven) = self.told(slot, proven) {
                 let proven = Box::new(proven);
                 let reply = Happening::Reply { client, id, proven };
                 self.at(delay + MILLISECOND, reply);

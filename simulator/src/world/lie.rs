@@ -6,6 +6,7 @@ use byzantine_consensus::{Frame, Outcome, ReplicaId};
 
 use super::{World, replica_id};
 use crate::adversary::{Attack, Scene};
+use crate::ledger::Proven;
 use crate::node::Turn;
 
 impl World {
@@ -18,8 +19,14 @@ impl World {
         self.plan.liars.contains(&usize::from(self.places[slot].node.id.0))
     }
 
-    pub(super) fn serves(&mut self, slot: usize) -> bool {
-        !self.lies(slot) || self.with_attack(slot, |attack, scene| attack.serves(scene))
+    /// What a gateway tells its client, if anything.
+    pub(super) fn told(&mut self, slot: usize, proven: Proven) -> Option<Proven> {
+        if !self.lies(slot) {
+            return Some(proven);
+        }
+        self.with_attack(slot, |attack, scene| {
+            if attack.serves(scene) { attack.reply(scene, proven) } else { None }
+        })
     }
 
     pub(super) fn own_outcomes(&mut self, slot: usize, outcomes: Vec<Outcome>) -> Vec<Outcome> {
@@ -88,6 +95,7 @@ impl World {
             random: &mut self.lie_random,
             heard: &self.heard,
             now: self.now,
+            request_timeout: self.plan.timeouts[0] * crate::plan::MILLISECOND,
         };
         let done = act(attack.as_mut(), &mut scene);
         self.attack = Some(attack);

@@ -1,0 +1,41 @@
+//! A primary that leaves out what it does not like: every fourth request.
+
+use byzantine_consensus::{Message, ReplicaId};
+use bytes::Bytes;
+
+use super::rewriting::Rewriting;
+use super::{Attack, Scene};
+
+/// The attack.
+#[derive(Debug, Default)]
+pub(super) struct Censor {
+    rewriting: Rewriting,
+}
+
+impl Attack for Censor {
+    fn batches(&mut self, scene: &mut Scene<'_>, to: ReplicaId, batches: Vec<Bytes>) -> Vec<Bytes> {
+        if !scene.is_primary() || to == scene.me {
+            return batches;
+        }
+        self.rewriting.batches(&batches, |batch| {
+            let mut other = batch.clone();
+            other.requests.retain(|id| id.0.as_bytes()[0] % 4 != 0);
+            if other.requests.is_empty() && other.resolutions.is_empty() {
+                other.time = None;
+            }
+            (other != *batch).then_some(other)
+        })
+    }
+
+    fn messages(
+        &mut self,
+        scene: &mut Scene<'_>,
+        to: ReplicaId,
+        messages: Vec<Message>,
+    ) -> Vec<Message> {
+        if !scene.is_primary() || to == scene.me {
+            return messages;
+        }
+        self.rewriting.messages(messages)
+    }
+}

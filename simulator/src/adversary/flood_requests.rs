@@ -1,0 +1,35 @@
+//! A gateway that has far more requests abroad than it may.
+
+use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
+use bytes::Bytes;
+use super::{Attack, Scene};
+
+/// The attack.
+#[derive(Debug, Default)]
+pub(super) struct FloodRequests {
+    sent: u32,
+}
+
+impl Attack for FloodRequests {
+    fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
+        if self.sent >= 600 || scene.random.chance(600) {
+            return Vec::new();
+        }
+        let mut requests = Vec::new();
+        for _ in 0..60 {
+            self.sent += 1;
+            let request = Request {
+                method: "GET".to_owned(),
+                target: "/balance/0".to_owned(),
+                headers: Vec::new(),
+                body: Bytes::new(),
+                key: format!("flood-{}-{}", scene.me, self.sent),
+                key_source: KeySource::Gateway,
+            };
+            requests.push(request.encode());
+        }
+        // To one member alone, so that no primary ever orders them all at once.
+        let to = scene.others()[scene.random.place(scene.members - 1)];
+        vec![(to, scene.seal(&[Message::Requests(requests)]))]
+    }
+}

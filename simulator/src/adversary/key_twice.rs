@@ -1,0 +1,33 @@
+//! A gateway that uses clients' keys for requests of its own.
+
+use byzantine_consensus::{Frame, Message, ReplicaId, Request};
+use super::{Attack, Scene};
+
+/// The attack.
+#[derive(Debug, Default)]
+pub(super) struct KeyTwice;
+
+impl Attack for KeyTwice {
+    fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
+        let heard = &scene.heard.requests;
+        let Some(bytes) = heard.get(scene.random.place(heard.len())) else {
+            return Vec::new();
+        };
+        let Some(mut request) = Request::decode(bytes) else {
+            return Vec::new();
+        };
+        // Keys that it makes up: those of clients would only make their requests fail.
+        request.target = "/balance/0".to_owned();
+        request.method = "GET".to_owned();
+        request.key = format!("made-{}", scene.random.below(3));
+        let first = request.encode();
+        request.target = "/balance/1".to_owned();
+        let frames = [
+            scene.seal(&[Message::Requests(vec![first])]),
+            scene.seal(&[Message::Requests(vec![request.encode()])]),
+        ];
+        let others = scene.others();
+        let half = |to: &ReplicaId| usize::from(scene.second_half(*to));
+        others.iter().map(|to| (*to, frames[half(to)].clone())).collect()
+    }
+}

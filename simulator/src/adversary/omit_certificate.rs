@@ -1,0 +1,24 @@
+//! A replica that keeps its prepared certificates to itself in a view change.
+
+use byzantine_consensus::{Message, ReplicaId};
+use super::{Attack, Scene};
+
+/// The attack.
+#[derive(Debug, Default)]
+pub(super) struct OmitCertificate;
+
+impl Attack for OmitCertificate {
+    fn messages(
+        &mut self,
+        _: &mut Scene<'_>,
+        _: ReplicaId,
+        mut messages: Vec<Message>,
+    ) -> Vec<Message> {
+        for message in &mut messages {
+            if let Message::ViewChange(vote) = message {
+                vote.prepared.clear();
+            }
+        }
+        messages
+    }
+}

@@ -1,0 +1,20 @@
+//! A replica that orders, and never says what its app answered.
+
+use byzantine_consensus::{Message, ReplicaId};
+use super::{Attack, Scene};
+
+/// The attack.
+#[derive(Debug, Default)]
+pub(super) struct SilentResults;
+
+impl Attack for SilentResults {
+    fn messages(
+        &mut self,
+        _: &mut Scene<'_>,
+        _: ReplicaId,
+        mut messages: Vec<Message>,
+    ) -> Vec<Message> {
+        messages.retain(|message| !matches!(message, Message::Result(_) | Message::Attest(_) | Message::Promise(_)));
+        messages
+    }
+}

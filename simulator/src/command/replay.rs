@@ -1,0 +1,41 @@
+//! `sim replay`: the recorded seeds. Each is a bug that was found once; none may come back.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Output, Verdict, reproduction};
+use crate::seeds::{Recorded, read};
+use crate::world::run;
+
+/// Arguments of `sim replay`.
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// A seed file, or a directory of such
+    #[arg(default_value = "simulator/seeds")]
+    path: PathBuf,
+}
+
+impl Replay {
+    pub(super) fn execute(&self, output: Output) -> Verdict {
+        let recorded = match read(&self.path) {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                eprintln!("{error}");
+                return Verdict::Broken;
+            }
+        };
+        let mut verdict = Verdict::Kept;
+        for Recorded { name, options } in recorded {
+            let report = run(&options, false);
+            if let Some(violation) = report.violation {
+                verdict = Verdict::Broken;
+                println!("{name}: broken: {}: {}", violation.invariant, violation.detail);
+                println!("    {}", reproduction(&options.arguments()));
+            } else if output == Output::Text {
+                println!("{name}: kept, hash {:016x}", report.hash);
+            }
+        }
+        verdict
+    }
+}

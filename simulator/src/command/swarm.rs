@@ -1,0 +1,127 @@
+//! `sim swarm`: fresh seeds until a time or a number is reached.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use serde_json::json;
+
+use super::workers::{Until, run_all};
+use super::{Output, Verdict, reproduction};
+use crate::fault::Faults;
+use crate::plan::Options;
+use crate::tally::Tally;
+
+/// Arguments of `sim swarm`.
+#[derive(Debug, Args)]
+pub(super) struct Swarm {
+    /// Sizes of the group, with commas between them; runs take turns
+    #[arg(long, value_delimiter = ',', default_value = "4")]
+    n: Vec<usize>,
+    /// Stop after this many minutes
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Stop after this many runs
+    #[arg(long)]
+    schedules: Option<u64>,
+    /// The first seed; taken from the clock if there is none
+    #[arg(long)]
+    from: Option<u64>,
+    /// Requests in each run
+    #[arg(long, default_value_t = 40)]
+    requests: usize,
+    /// Faults that may be present, with commas between them
+    #[arg(long, value_parser = Faults::parse)]
+    only: Option<Faults>,
+    /// Faults that are left out
+    #[arg(long, value_parser = Faults::parse)]
+    without: Option<Faults>,
+    /// Threads
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// Go on after failures, and list them all
+    #[arg(long)]
+    keep_going: bool,
+}
+
+impl Swarm {
+    pub(super) fn execute(&self, output: Output) -> Verdict {
+        let first = self.from.unwrap_or_else(fresh_seed);
+        let started = Instant::now();
+        let minutes = self.minutes.or(self.schedules.is_none().then_some(1.0));
+        let until = Until {
+            runs: self.schedules.unwrap_or(u64::MAX),
+            moment: minutes.map(|minutes| started + Duration::from_secs_f64(minutes * 60.0)),
+            failure: !self.keep_going,
+        };
+        let progress = output == Output::Text;
+        let tally = run_all(self.jobs, until, progress, |number| self.options(first, number));
+        let seconds = started.elapsed().as_secs_f64();
+        match output {
+            Output::Text => print_text(&tally, first, seconds, self.jobs),
+            Output::Json => print_json(&tally, first, seconds),
+        }
+        if tally.failures.is_empty() && tally.vacuous().is_empty() {
+            Verdict::Kept
+        } else {
+            Verdict::Broken
+        }
+    }
+
+    fn options(&self, first: u64, number: u64) -> Options {
+        let turn = usize::try_from(number % self.n.len().max(1) as u64).unwrap_or(0);
+        let mut allowed = self.only.unwrap_or(Faults::ALL);
+        for fault in self.without.unwrap_or_default().iter() {
+            allowed = allowed.without(fault);
+        }
+        Options {
+            requests: self.requests,
+            allowed,
+            ..Options::swarm(first.wrapping_add(number), self.n.get(turn).copied().unwrap_or(4))
+        }
+    }
+}
+
+fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() * 1_000_000
+}
+
+fn print_text(tally: &Tally, first: u64, seconds: f64, jobs: usize) {
+    let runs = u32::try_from(tally.runs).unwrap_or(u32::MAX);
+    let cores = u32::try_from(jobs.max(1)).unwrap_or(1);
+    let rate = f64::from(runs) * 60.0 / seconds / f64::from(cores);
+    println!(
+        "{runs} runs from seed {first} in {seconds:.0} s: {rate:.0} a minute a core; \
+         {} events; at most {} views and {} virtual ms after the healing",
+        tally.events, tally.most_views, tally.slowest_ms
+    );
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for failure in &tally.failures {
+        *kinds.entry(&failure.invariant).or_default() += 1;
+    }
+    for failure in tally.failures.iter().take(20) {
+        println!("broken: {}: {}", failure.invariant, shortened(&failure.detail));
+        println!("        {}", reproduction(&failure.arguments));
+    }
+    if !kinds.is_empty() {
+        println!("{} runs are broken: {kinds:?}", tally.failures.len());
+    }
+    for (name, runs) in tally.vacuous() {
+        println!("never tried enough: {name} occurred in {runs} runs");
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+fn print_json(tally: &Tally, first: u64, seconds: f64) {
+    let text = json!({
+        "firstSeed": first,
+        "seconds": seconds,
+        "tally": tally,
+        "vacuous": tally.vacuous(),
+    });
+    println!("{text}");
+}
