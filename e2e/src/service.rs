@@ -120,6 +120,18 @@ impl Service {
         })
     }
 
+    /// Waits for a Condition with this status, and returns it.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn becomes(&self, kind: &str, status: &str) -> Condition {
+        let what = format!("{}/{}: {kind} to be {status}", self.namespace, self.name);
+        eventually(&what, LIMIT, || match self.condition(kind) {
+            Some(condition) if condition.status == status => Ok(condition),
+            other => Err(format!("{other:?}")),
+        })
+    }
+
     /// Waits until it serves.
     pub fn ready(&self) {
         let object = format!("byzantineservice/{}", self.name);

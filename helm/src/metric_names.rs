@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use crate::files;
 
 /// What the sidecar and the operator recorded of their own metrics.
-pub const RECORDED: [&str; 1] = ["sidecar/tests/golden/metrics.txt"];
+pub const RECORDED: [&str; 2] = [
+    "sidecar/tests/golden/metrics.txt",
+    "operator/tests/golden/metrics.txt",
+];
 
 /// Crates, images and labels that begin like a metric.
 const NO_METRICS: [&str; 2] = ["byzantine_dev_service", "byzantine_dev_replica"];

@@ -112,7 +112,7 @@ fn kill_an_app(scene: &Scene) {
 fn isolate(scene: &Scene, replica: u64) {
     let pod = scene.service.pod_uid(replica);
     scene.node.write(&pod, "/var/lib/byzantine/isolate", "");
-    let degraded = scene.service.comes_to("Degraded", "ReplicaDown");
+    let degraded = scene.service.becomes("Degraded", "True");
     println!("    {}", degraded.message);
     assert!(
         degraded.message.contains(&replica.to_string()),

@@ -123,7 +123,7 @@ impl Pods {
 fn switch_holds_back(service: &Service) {
     let before = Pods::of(service);
     service.patch(&json!({"spec": {"app": {"image": "byzantine/wallet:next"}}}));
-    let held = service.comes_to("Progressing", "Switching");
+    let held = service.comes_to("Progressing", "Stalled");
     println!("  held back: {}", held.message);
     assert!(
         held.message.contains("Rolling"),

@@ -42,18 +42,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [byzantine.dev]
   resources: [byzantineservices/finalizers]
   verbs: [update]
-# What a service is made of: made, put back when it drifts, and removed with it.
+# What a service is made of: made, and put back when it drifts. What goes with the service is
+# removed by Kubernetes' own garbage collection, volumes included where they are to go.
 - apiGroups: [""]
-  resources: [configmaps, persistentvolumeclaims, services]
-  verbs: [get, list, watch, create, patch, delete]
+  resources: [persistentvolumeclaims, services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, update]
 - apiGroups: [apps]
-  resources: [controllerrevisions, statefulsets]
-  verbs: [get, list, watch, create, patch, delete]
+  resources: [statefulsets]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# Revisions that no replica needs any more.
+- apiGroups: [apps]
+  resources: [controllerrevisions]
   verbs: [get, list, watch, create, patch, delete]
 # A rollout deletes one pod at a time; its StatefulSet makes the next.
 - apiGroups: [""]
