@@ -39,6 +39,7 @@ fn s1_from_nothing_to_a_certified_answer() {
 
     ask_and_verify(cluster, &wallet);
     at_a_glance(cluster, &wallet);
+    clean(cluster);
 }
 
 /// What an interrupted run left, so that "nothing" is nothing.

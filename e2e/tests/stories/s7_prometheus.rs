@@ -102,7 +102,6 @@ async fn a_dead_primary_shows(prometheus: &Prometheus, service: &Service) {
     let primary = service.primary();
     let mut customer = byzantine_e2e::Customer::start(service.door(), service.policy(), "watched");
     customer.more(2).await;
-    service.patch(&serde_json::json!({"spec": {"paused": true}}));
     let cluster = byzantine_e2e::Cluster::find();
     let pod = service.pod(primary);
     // Held back long enough for the others to lose patience, whatever the machine's speed.
@@ -123,7 +122,6 @@ async fn a_dead_primary_shows(prometheus: &Prometheus, service: &Service) {
         .until(query, |series| series.iter().any(|value| *value > before))
         .await;
     println!("    view_changes_total moved when the primary was killed");
-    service.patch(&serde_json::json!({"spec": {"paused": false}}));
     service.full_strength();
 }
 
