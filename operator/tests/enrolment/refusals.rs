@@ -4,7 +4,7 @@ use byzantine_sidecar::status::EnrolmentState;
 use serde_json::{Value, json};
 
 use crate::api_server::Token;
-use crate::replica::{Replica, application, post, send};
+use crate::replica::{Replica, application, enrol_all, post, send};
 use crate::service::Service;
 
 /// That it is refused with this status and reason, counted, and told in an Event.
@@ -115,7 +115,7 @@ async fn a_member_whose_volume_was_lost_is_told_so_and_never_replaced() {
     let replicas: Vec<Replica> = (0..4)
         .map(|number| Replica::new(&service, number))
         .collect();
-    futures_util::future::join_all(replicas.iter().map(Replica::enrol)).await;
+    enrol_all(&replicas).await;
     let before = service.api.get(&service.map_path("epoch-0"));
     std::fs::remove_dir_all(&replicas[2].volume).unwrap();
     let anew = Replica::new(&service, 2);

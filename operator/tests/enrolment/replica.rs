@@ -95,6 +95,14 @@ impl Replica {
     }
 }
 
+/// Enrols all four at once.
+pub(crate) async fn enrol_all(replicas: &[Replica]) -> [Credentials; 4] {
+    let [a, b, c, d] = replicas else {
+        panic!("there are four");
+    };
+    tokio::join!(a.enrol(), b.enrol(), c.enrol(), d.enrol()).into()
+}
+
 /// An enrolment by hand, with keys made of a seed.
 pub(crate) fn application(replica: u8, pod: &str, seed: u8) -> Value {
     let [vote, cosigner, link] = [0, 1, 2].map(|kind| SecretKey::from_seed(&[seed + kind; 32]));

@@ -6,7 +6,7 @@ use byzantine_sidecar::status::EnrolmentState;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
 
-use crate::replica::{Replica, send};
+use crate::replica::{Replica, enrol_all, send};
 use crate::service::Service;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,13 +15,7 @@ async fn four_that_enrol_at_once_learn_one_membership() {
     let replicas: Vec<Replica> = (0..4)
         .map(|number| Replica::new(&service, number))
         .collect();
-    let (a, b, c, d) = tokio::join!(
-        replicas[0].enrol(),
-        replicas[1].enrol(),
-        replicas[2].enrol(),
-        replicas[3].enrol()
-    );
-    let all = [a, b, c, d];
+    let all = enrol_all(&replicas).await;
     for (number, credentials) in (0..4).zip(&all) {
         assert_eq!(credentials.membership, all[0].membership);
         let own = credentials.keys.member(ReplicaId(number));
@@ -66,12 +60,7 @@ async fn a_member_needs_no_operator_any_more() {
     let replicas: Vec<Replica> = (0..4)
         .map(|number| Replica::new(&service, number))
         .collect();
-    tokio::join!(
-        replicas[0].enrol(),
-        replicas[1].enrol(),
-        replicas[2].enrol(),
-        replicas[3].enrol()
-    );
+    enrol_all(&replicas).await;
     service.stop_operator().await;
     let credentials = replicas[2].enrol().await;
     assert!(!credentials.confirmed);
@@ -97,12 +86,7 @@ async fn a_service_made_anew_on_retained_volumes_gets_its_membership_back() {
     let replicas: Vec<Replica> = (0..4)
         .map(|number| Replica::new(&service, number))
         .collect();
-    tokio::join!(
-        replicas[0].enrol(),
-        replicas[1].enrol(),
-        replicas[2].enrol(),
-        replicas[3].enrol()
-    );
+    enrol_all(&replicas).await;
     let text = |service: &Service| {
         let map = service.api.get(&service.map_path("epoch-0"));
         map.unwrap()["data"][MEMBERSHIP_KEY].clone()
@@ -115,11 +99,15 @@ async fn a_service_made_anew_on_retained_volumes_gets_its_membership_back() {
     let again: Vec<Replica> = (0..4)
         .map(|number| Replica::new(&service, number))
         .collect();
-    let known: Vec<_> = futures_util::future::join_all(again.iter().map(Replica::enrol)).await;
+    let known = enrol_all(&again).await;
     assert!(known.iter().all(|credentials| !credentials.confirmed));
-    let affirmed = again.iter().zip(known);
-    let affirmed = affirmed.map(|(replica, credentials)| replica.affirm(credentials));
-    futures_util::future::join_all(affirmed).await;
+    let [a, b, c, d] = known;
+    tokio::join!(
+        again[0].affirm(a),
+        again[1].affirm(b),
+        again[2].affirm(c),
+        again[3].affirm(d)
+    );
     assert_eq!(text(&service), before);
 }
 
@@ -132,13 +120,7 @@ async fn membership_is_for_everybody_and_waits_as_long_as_asked() {
         .map(|number| Replica::new(&service, number))
         .collect();
     let waiting = "GET /v1/memberships/bank/wallet?epoch=0&wait=25 HTTP/1.1";
-    let (answer, ..) = tokio::join!(
-        send(&service, waiting, ""),
-        replicas[0].enrol(),
-        replicas[1].enrol(),
-        replicas[2].enrol(),
-        replicas[3].enrol()
-    );
+    let (answer, _) = tokio::join!(send(&service, waiting, ""), enrol_all(&replicas));
     assert_eq!(answer.0, 200);
     let text = answer.1.as_str().unwrap().to_owned();
     assert!(text.starts_with("byzantine-membership/v1\n"), "{text}");
