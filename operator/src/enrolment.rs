@@ -20,7 +20,7 @@ use prometheus::IntCounterVec;
 use tokio::net::TcpListener;
 
 pub use authority::{Authority, AuthorityError};
-pub use membership::{MEMBERSHIP_KEY, membership_of};
+pub use membership::{MEMBERSHIP_KEY, POLICY_KEY, membership_of};
 pub use refusal::{Reason, Refusal};
 
 /// The epoch in which a service begins.
