@@ -34,9 +34,11 @@ pub struct Application {
     pub health_path: String,
     /// Kubernetes resource requests and limits.
     #[serde(default)]
+    #[schemars(schema_with = "crate::text::kubernetes_object")]
     pub resources: BTreeMap<String, Value>,
     /// The container's Kubernetes security context.
     #[serde(default)]
+    #[schemars(schema_with = "crate::text::kubernetes_object")]
     pub security_context: BTreeMap<String, Value>,
     /// How long one request may take before its result counts as lost here.
     #[serde(default = "default_timeout")]
@@ -88,6 +90,7 @@ pub struct EnvironmentVariable {
     pub value: Option<String>,
     /// Where Kubernetes takes the value from instead.
     #[serde(default)]
+    #[schemars(schema_with = "crate::text::kubernetes_object")]
     pub value_from: Option<Value>,
 }
 

@@ -17,6 +17,7 @@ pub struct Sidecar {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
     /// Kubernetes resource requests and limits.
+    #[schemars(schema_with = "crate::text::kubernetes_object")]
     pub resources: BTreeMap<String, Value>,
 }
 

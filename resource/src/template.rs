@@ -17,14 +17,18 @@ pub struct Template {
     /// Their service account.
     pub service_account_name: Option<String>,
     /// Secrets for pulling images, as Kubernetes writes them.
+    #[schemars(schema_with = "crate::text::kubernetes_objects")]
     pub image_pull_secrets: Vec<Value>,
     /// Which nodes may run them.
     pub node_selector: BTreeMap<String, String>,
     /// Kubernetes tolerations.
+    #[schemars(schema_with = "crate::text::kubernetes_objects")]
     pub tolerations: Vec<Value>,
     /// Kubernetes affinity.
+    #[schemars(schema_with = "crate::text::kubernetes_object")]
     pub affinity: BTreeMap<String, Value>,
     /// Kubernetes topology spread constraints.
+    #[schemars(schema_with = "crate::text::kubernetes_objects")]
     pub topology_spread_constraints: Vec<Value>,
     /// Their priority class.
     pub priority_class_name: Option<String>,

@@ -3,8 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+/// The schema of what Kubernetes defines and this crate passes on.
+pub(crate) fn kubernetes_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// The schema of a list of such.
+pub(crate) fn kubernetes_objects(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": kubernetes_object(generator)})
+}
 
 /// A duration such as `30s`, `1m 30s` or `24h`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
