@@ -109,7 +109,7 @@ impl Effects {
         for record in &self.records {
             log.append(&record.encode())?;
         }
-        let mut voted = !self.records.is_empty();
+        let mut voted = self.records.iter().any(Record::is_relied_on);
         for (envelope, group) in envelopes.iter().zip(&messages) {
             // A STATUS binds nobody, so one alone needs no disk.
             if group

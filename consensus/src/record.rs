@@ -37,6 +37,13 @@ impl Record {
         Bytes::from(borsh::to_vec(self).expect("a record fits into memory"))
     }
 
+    /// Whether something that leaves in the same tick rests on this record. A commit certificate
+    /// is kept to spare fetching it again: what it says was prepared durably at a quorum, so a
+    /// batch may run before its certificate is on this disk.
+    pub const fn is_relied_on(&self) -> bool {
+        !matches!(self, Self::Committed(_))
+    }
+
     /// Reads canonical bytes; `None` when this version does not know them.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         borsh::from_slice(bytes).ok()
