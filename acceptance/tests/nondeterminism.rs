@@ -1,5 +1,5 @@
-//! An app whose answers differ between replicas: nobody certifies what they do not agree on, and
-//! its operator is told which request and which part of the answer it was.
+//! An app whose answers differ between replicas: the client gets a certified 502 that names what
+//! differed, the service goes on, and its operator is told which request it was.
 
 use byzantine_acceptance::eventually::until;
 use byzantine_acceptance::programs::{byz, repository};
@@ -13,17 +13,19 @@ fn dice() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_status_names_the_request_and_the_header_that_differed() {
+async fn what_differs_everywhere_is_a_certified_502_and_the_service_goes_on() {
     let app = dice();
     let mut service = Launch::command(&["python3", &app]).start().await;
     let client = service.client();
     let same = client.call(&Call::get("/", "the-same-everywhere"), 1).await;
     assert_eq!(same.status(), 200);
-    let asked = {
-        let client = client.clone();
-        let call = Call::get("/ticket", "a-ticket");
-        tokio::spawn(async move { client.once(&call, 1).await })
-    };
+    let verdict = client.call(&Call::get("/ticket", "a-ticket"), 1).await;
+    assert_eq!(verdict.status(), 502);
+    let problem = verdict.json();
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("the header field x-ticket"), "{problem}");
+    let after = client.call(&Call::get("/", "after-it"), 2).await;
+    assert_eq!(after.status(), 200);
     let data = service.data().display().to_string();
     let told = async || byz(["status", "--data", &data]);
     let told = until("the status names request and header", told, |told| {
@@ -35,7 +37,6 @@ async fn the_status_names_the_request_and_the_header_that_differed() {
     for (_, kind, replica) in service.observed(None).await {
         assert_eq!(replica, None, "{kind:?}");
     }
-    asked.abort();
     service.stop().await;
 }
 

@@ -21,9 +21,6 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome, XtaskError>);
 
-/// How long the acceptance tests may take, in seconds.
-const ACCEPTANCE_SECONDS: &str = "1200";
-
 const STEPS: [Step; 8] = [
     ("format", format),
     ("tidy", tidied),
@@ -163,27 +160,16 @@ fn tests() -> Result<Outcome, XtaskError> {
     Ok(Outcome::Passed(totals.to_string()))
 }
 
-/// Reported, not yet a gate: these tests are new, and share two cores with sixteen processes.
-#[allow(clippy::unnecessary_wraps, reason = "every step has this shape")]
+/// The long tests, with the wallet's real processes; at full size only when asked to
+/// (`BYZANTINE_PAYMENTS=10000`).
 fn acceptance() -> Result<Outcome, XtaskError> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = std::process::Command::new("timeout");
-    command
-        .args(["--kill-after=30", ACCEPTANCE_SECONDS])
-        .arg(cargo);
-    command.args([
-        "test",
-        "--locked",
-        "--no-fail-fast",
-        "--package",
-        "byzantine-acceptance",
-    ]);
-    command.current_dir(command::workspace_root());
     println!("$ cargo xtask test --acceptance");
-    Ok(match command::run(&mut command) {
-        Ok(()) => Outcome::Passed(String::new()),
-        Err(error) => Outcome::Impossible(format!("see above; no gate yet ({error})")),
-    })
+    let arguments = suite::TestArguments {
+        acceptance: true,
+        ..suite::TestArguments::default()
+    };
+    let totals = suite::run(&arguments)?;
+    Ok(Outcome::Passed(totals.to_string()))
 }
 
 fn demonstration() -> Result<Outcome, XtaskError> {

@@ -122,7 +122,14 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Image>, XtaskError> {
 
 /// Compiles the programs; where they are.
 fn compile(images: &[&Image]) -> Result<PathBuf, XtaskError> {
-    let mut arguments = vec!["build", "--locked", "--profile", "image", "--target", TARGET];
+    let mut arguments = vec![
+        "build",
+        "--locked",
+        "--profile",
+        "image",
+        "--target",
+        TARGET,
+    ];
     for image in images {
         arguments.extend(["--package", image.package, "--bin", image.program]);
     }
@@ -139,13 +146,18 @@ fn compile(images: &[&Image]) -> Result<PathBuf, XtaskError> {
 /// A directory with a Dockerfile and the program it copies, and nothing else.
 fn stage(image: &Image, program: &Path) -> Result<PathBuf, XtaskError> {
     println!("== image {}", image.name);
-    let context = workspace_root().join("target/images/stage").join(image.name);
+    let context = workspace_root()
+        .join("target/images/stage")
+        .join(image.name);
     fs::create_dir_all(&context).map_err(|error| XtaskError::file(&context, error))?;
     let dockerfile = workspace_root()
         .join("images")
         .join(image.name)
         .join("Dockerfile");
-    for (from, name) in [(&dockerfile, "Dockerfile"), (&program.to_owned(), image.program)] {
+    for (from, name) in [
+        (&dockerfile, "Dockerfile"),
+        (&program.to_owned(), image.program),
+    ] {
         let copied = fs::copy(from, context.join(name));
         copied.map_err(|error| XtaskError::file(from, error))?;
     }
@@ -166,7 +178,10 @@ mod tests {
         let one = chosen(&["wallet".to_owned()]).unwrap();
         assert_eq!(one, [&IMAGES[3]]);
         let error = chosen(&["walet".to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("`walet`") && error.contains("sidecar-test"), "{error}");
+        assert!(
+            error.contains("`walet`") && error.contains("sidecar-test"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -70,7 +70,13 @@ fn cargo_test(arguments: &TestArguments) -> Command {
     match &arguments.package {
         Some(package) => command.args(["--package", package]),
         None if arguments.acceptance => command.args(["--package", ACCEPTANCE]),
-        None => command.args(["--workspace", "--exclude", ACCEPTANCE, "--exclude", END_TO_END]),
+        None => command.args([
+            "--workspace",
+            "--exclude",
+            ACCEPTANCE,
+            "--exclude",
+            END_TO_END,
+        ]),
     };
     command.args(&arguments.filter);
     command

@@ -76,7 +76,15 @@ impl Builder {
             ],
             Self::Buildah => {
                 let storage = ["--storage-driver", "vfs"];
-                let build = ["bud", "--isolation", "chroot", "--quiet", "--tag", &full, &context];
+                let build = [
+                    "bud",
+                    "--isolation",
+                    "chroot",
+                    "--quiet",
+                    "--tag",
+                    &full,
+                    &context,
+                ];
                 let target = format!("oci-archive:{archive}:{full}");
                 let push = ["push", "--quiet", &full, &target];
                 [
@@ -135,7 +143,10 @@ mod tests {
     #[test]
     fn a_missing_program_is_a_complaint() {
         let complaint = complaint("no-such-program-here", &[]).unwrap();
-        assert!(complaint.contains("no-such-program-here cannot be started"), "{complaint}");
+        assert!(
+            complaint.contains("no-such-program-here cannot be started"),
+            "{complaint}"
+        );
         assert_eq!(super::complaint("true", &[]), None);
     }
 }
