@@ -70,5 +70,6 @@ pub const NAMED_FIELDS: usize = 16;
 pub const BATCH_RESOLUTIONS: usize = 16;
 
 /// Sequences at the window's end that only RESOLVEs may use: what is not settled keeps the
-/// watermarks from moving, and must not keep itself from being resolved.
-pub const RESERVED: u64 = 8;
+/// watermarks from moving, and must not keep itself from being resolved. One a view, so more than
+/// faulty primaries can follow each other; half the window where that is shorter.
+pub const RESERVED: u64 = 16;

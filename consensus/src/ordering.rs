@@ -17,7 +17,7 @@ use crate::replica::Replica;
 use crate::request::{KnownRequest, Request};
 use crate::signed::{SignedMessage, Verified};
 use crate::slot::{Added, Slot};
-use crate::types::{Sequence, View};
+use crate::types::{RequestId, Sequence, View};
 
 impl Replica {
     /// Requests of this replica's own gateway: to all, so that every backup's clock runs.
@@ -67,8 +67,7 @@ impl Replica {
     fn accept_request(&mut self, sender: ReplicaId, bytes: &Bytes) -> Result<bool, Rejection> {
         let request = KnownRequest::parse(bytes).ok_or(Rejection::Request)?;
         let named = self.named.contains(&request.id);
-        let answered = self.keys.answered(&request.id).is_some();
-        if self.pool.contains(&request.id) || (answered && !named) {
+        if self.pool.contains(&request.id) || self.is_done_with(&request.id) {
             return Ok(false);
         }
         // What a batch in the window names has reserved room; all else falls under the quota.
@@ -81,6 +80,17 @@ impl Replica {
             self.pool.mark_proposed(&id);
         }
         Ok(true)
+    }
+
+    /// Whether a request was handed over and no batch that waits needs its body again. It must not
+    /// enter the pool then: nothing would take it out, and its clock would run for ever.
+    fn is_done_with(&self, id: &RequestId) -> bool {
+        let waiting = |batch: &Batch| batch.sequence > self.dispatched;
+        let needed = || {
+            let mut batches = self.batches.values().filter(|batch| waiting(batch));
+            batches.any(|batch| batch.requests.contains(id))
+        };
+        self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !needed())
     }
 
     /// Batches that travel beside PRE-PREPAREs or were asked for: kept if a slot names them.
@@ -136,8 +146,8 @@ impl Replica {
     }
 
     /// The end of the window is kept for RESOLVEs.
-    fn last_for_requests(&self) -> Sequence {
-        Sequence(self.high_watermark().0 - RESERVED.min(self.window() / 4))
+    pub(crate) fn last_for_requests(&self) -> Sequence {
+        Sequence(self.high_watermark().0 - RESERVED.min(self.window() / 2))
     }
 
     /// Assigns a batch to its sequence in the current view.
@@ -345,23 +355,36 @@ impl Replica {
         time <= now.after(bound)
     }
 
-    /// RESOLVEs must be justified, by their bytes alone, and they alone may use the window's end.
+    /// RESOLVEs must be justified, by their bytes alone. The window's end is theirs, one a view, so
+    /// that no primary uses it up; a fresh proposal that does not belong there is held, not
+    /// declined: the primary's watermark may have moved before this one's.
     fn batch_is_acceptable(&mut self, vote: &Vote, effects: &mut Effects) -> bool {
-        let fresh = !self.required.contains_key(&vote.sequence);
         let Some(batch) = self.batches.get(&vote.digest) else {
             return true;
         };
-        let reserved = vote.sequence > self.last_for_requests();
-        let resolves = batch.requests.is_empty() && !batch.resolutions.is_empty();
-        let sound = self.resolutions_hold(batch) && (!fresh || !reserved || resolves);
-        if !sound {
+        if !self.resolutions_hold(batch) {
             if let Some(slot) = self.slots.get_mut(&vote.sequence) {
                 slot.declined = true;
             }
             let primary = self.primary();
             crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");
+            return false;
         }
-        sound
+        let fresh = !self.required.contains_key(&vote.sequence);
+        let resolves = batch.requests.is_empty() && !batch.resolutions.is_empty();
+        let reserved = vote.sequence > self.last_for_requests();
+        !(fresh && reserved) || (resolves && !self.reserved_is_used(vote.sequence))
+    }
+
+    /// Whether another fresh proposal of this view uses the window's end.
+    pub(crate) fn reserved_is_used(&self, by_other_than: Sequence) -> bool {
+        let reserved = self.slots.range(self.last_for_requests().next()..);
+        let mut fresh = reserved.filter(|(sequence, slot)| {
+            let required = self.required.contains_key(sequence);
+            let prepared = slot.prepare_sent == Some(self.view) || self.is_primary();
+            !required && prepared && slot.pre_prepared_in(self.view).is_some()
+        });
+        fresh.any(|(sequence, _)| *sequence != by_other_than)
     }
 
     /// COMMIT rests on the whole prepared certificate, which is recorded with it. (§4.2)

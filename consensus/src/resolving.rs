@@ -16,6 +16,7 @@ use crate::replica::Replica;
 use crate::request::Request;
 use crate::resolution::{Decision, Evidence, Resolution};
 use crate::signed::SignedMessage;
+use crate::slot::Slot;
 use crate::types::Sequence;
 use crate::verdict::{Disagreement, Place};
 
@@ -78,8 +79,7 @@ impl Replica {
     /// The primary proposes, in a batch of their own, the RESOLVEs that are due. Where RESULTs
     /// settle the sequence after all, certificates get some time to make it unnecessary.
     pub(crate) fn propose_resolutions(&mut self, effects: &mut Effects) {
-        let room = self.next_sequence <= self.high_watermark();
-        if !self.is_primary() || self.changing || !room {
+        if !self.is_primary() || self.changing || !self.has_room_to_resolve() {
             return;
         }
         let due: Vec<Resolution> = self
@@ -100,6 +100,26 @@ impl Replica {
         let sequence = self.next_sequence;
         self.pre_prepare(Batch::resolving(sequence, due), effects);
         self.next_sequence = sequence.next();
+    }
+
+    /// The window's end takes one batch of RESOLVEs a view, so that one waits until it can settle
+    /// everything that is open.
+    fn has_room_to_resolve(&self) -> bool {
+        let next = self.next_sequence;
+        if next <= self.last_for_requests() {
+            return true;
+        }
+        let all_handed_over = self.dispatched.next() == next;
+        let mut open = self.slots.range(self.settled.next()..next);
+        next <= self.high_watermark()
+            && all_handed_over
+            && !self.reserved_is_used(next)
+            && open.all(|(sequence, slot)| self.is_resolved(slot) || self.is_due(*sequence))
+    }
+
+    fn is_resolved(&self, slot: &Slot) -> bool {
+        let run = slot.run.as_ref();
+        run.is_some_and(|run| run.decided(slot, self.quorum()).is_some())
     }
 
     fn is_due(&self, sequence: Sequence) -> bool {
