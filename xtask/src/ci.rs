@@ -164,11 +164,7 @@ fn tests() -> Result<Outcome, XtaskError> {
 /// (`BYZANTINE_PAYMENTS=10000`).
 fn acceptance() -> Result<Outcome, XtaskError> {
     println!("$ cargo xtask test --acceptance");
-    let arguments = suite::TestArguments {
-        acceptance: true,
-        ..suite::TestArguments::default()
-    };
-    let totals = suite::run(&arguments)?;
+    let totals = suite::run(&suite::TestArguments::acceptance())?;
     Ok(Outcome::Passed(totals.to_string()))
 }
 

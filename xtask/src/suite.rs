@@ -30,7 +30,17 @@ pub(crate) struct TestArguments {
     package: Option<String>,
     /// The long tests with real processes, thousands of requests and third-party apps
     #[arg(long, conflicts_with = "package")]
-    pub(crate) acceptance: bool,
+    acceptance: bool,
+}
+
+impl TestArguments {
+    /// The long tests, all of them.
+    pub(crate) fn acceptance() -> Self {
+        Self {
+            acceptance: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Builds the programs that tests start, runs every test, and prints the totals.
