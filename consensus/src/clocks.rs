@@ -12,13 +12,13 @@ use crate::types::Sequence;
 impl Replica {
     /// The moments at which a clock runs out.
     pub(crate) fn clocks(&self) -> [Option<Duration>; 6] {
-        let promise = self.promise_due();
+        let promise = self.promise_due().filter(|_| self.abstention.is_none());
         if self.changing {
             return [self.new_view_deadline, promise, None, None, None, None];
         }
         let request = self.pool.oldest().map(|(since, _)| since);
         let proposed = self.oldest_proposal().map(|(since, _)| since);
-        let armed = self.suspected < Some(self.view);
+        let armed = self.suspected < Some(self.view) && self.abstention.is_none();
         let relay = request.map(|since| since + self.request_timeout() / 2);
         let resolvable = self.oldest_resolvable().map(|(since, _)| since);
         let resolve = resolvable.map(|since| since + self.resolve_patience());

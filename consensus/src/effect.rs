@@ -226,6 +226,11 @@ pub enum Notice {
         /// How many of its requests are answered by a certified 502.
         verdicts: usize,
     },
+    /// This replica had lost its votes and abstained; it votes again.
+    VotesAgain {
+        /// Above this sequence.
+        sequence: Sequence,
+    },
     /// A sequence was taken over from a peer's ledger.
     CaughtUp(Sequence),
 }

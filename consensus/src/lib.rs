@@ -4,6 +4,7 @@
 //! signed, ordering is by digest, results are agreed on before they are certified.
 //! `docs/protocol.md` is the protocol; each handler names its section there or in the paper.
 
+mod abstention;
 mod batch;
 mod catch_up;
 mod certificate;
@@ -14,6 +15,7 @@ mod effect;
 mod event;
 mod execution;
 mod frame;
+mod heartbeat;
 mod key_table;
 pub mod limits;
 mod message;
@@ -36,6 +38,7 @@ mod types;
 mod verdict;
 mod view_change;
 
+pub use abstention::Abstention;
 pub use batch::Batch;
 pub use byzantine_proof::{Digest, Membership, ReplicaId};
 pub use certificate::{

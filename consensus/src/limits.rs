@@ -45,6 +45,12 @@ pub const DIFFERENCES: usize = 16;
 /// Times a view-change timeout doubles before it stays as it is.
 pub const TIMEOUT_DOUBLINGS: u32 = 4;
 
+/// How often a replica is given its share of null batches.
+pub const HEARTBEAT_PERIOD: Duration = Duration::from_hours(1);
+
+/// That share, in windows. Two let a replica vote again; the rest is for the next mishap.
+pub const HEARTBEAT_WINDOWS: u64 = 6;
+
 /// A frame between peers, in bytes.
 pub const FRAME_BYTES: usize = 32 << 20;
 

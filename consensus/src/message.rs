@@ -205,4 +205,8 @@ pub struct StatusReport {
     pub executed: Sequence,
     /// Every sequence up to here is covered by a certificate that the sender holds.
     pub certified: Sequence,
+    /// The highest view whose primary the sender has suspected.
+    pub suspected: Option<View>,
+    /// The sender waits for a stable checkpoint at or above this; 0 when it does not.
+    pub awaits: Sequence,
 }

@@ -138,11 +138,12 @@ impl Replica {
         let in_flight = self.next_sequence.0.saturating_sub(self.dispatched.0 + 1);
         let waiting = self.pool.unproposed();
         let busy = in_flight >= PIPELINE as u64 && waiting < BATCH_REQUESTS;
-        self.is_primary()
-            && !self.changing
-            && waiting > 0
-            && !busy
-            && self.next_sequence <= self.last_for_requests()
+        self.may_lead() && waiting > 0 && !busy && self.next_sequence <= self.last_for_requests()
+    }
+
+    /// Whether this replica proposes.
+    pub(crate) fn may_lead(&self) -> bool {
+        self.is_primary() && !self.changing && self.abstention.is_none()
     }
 
     /// The end of the window is kept for RESOLVEs.

@@ -22,6 +22,9 @@ impl Replica {
     /// PROMISEs for every sequence that n−f RESULTs leave open for too long, or that no further
     /// RESULT can settle.
     pub(crate) fn promise_where_stuck(&mut self, effects: &mut Effects) {
+        if self.abstention.is_some() {
+            return;
+        }
         let (now, patience) = (self.now.monotonic, self.resolve_patience());
         for sequence in self.unsettled() {
             let hopeless = self

@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 
+use crate::abstention::Abstention;
 use crate::certificate::{CheckpointCertificate, CommitCertificate, PreparedCertificate};
 use crate::execution::Outcome;
 use crate::signed::{Envelope, SignedMessage};
@@ -28,6 +29,8 @@ pub enum Record {
     Executed(Sequence, Vec<Outcome>),
     /// A stable checkpoint.
     Stable(Box<CheckpointCertificate>),
+    /// Votes before this record are lost, so the replica abstains; the latest such record holds.
+    Abstaining(Abstention),
 }
 
 impl Record {

@@ -92,6 +92,7 @@ impl Replica {
             Record::Prepared(certificate) => self.replay_prepared(certificate),
             Record::Committed(certificate) => self.replay_committed(certificate),
             Record::Executed(..) => {}
+            Record::Abstaining(abstention) => self.abstention = Some(abstention),
             Record::Stable(certificate) => {
                 let sequence = certificate.certificate.sequence;
                 if sequence > self.stable && sequence <= self.certified {
@@ -200,6 +201,7 @@ impl Replica {
         let mut records = Vec::new();
         let stable = self.stable_certificate.clone();
         records.extend(stable.map(|certificate| Record::Stable(Box::new(certificate))));
+        records.extend(self.abstention.map(Record::Abstaining));
         records.extend(self.new_view.clone().map(Record::Accepted));
         for (gateway, request) in self.pool.iter() {
             records.push(Record::Requests(gateway.0, vec![request.bytes.clone()]));

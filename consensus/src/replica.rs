@@ -10,6 +10,7 @@ use std::time::Duration;
 use byzantine_proof::tree::Frontier;
 use byzantine_proof::{Digest, ReplicaId};
 
+use crate::abstention::Abstention;
 use crate::batch::Batch;
 use crate::certificate::{CheckpointCertificate, Judge};
 use crate::config::{Config, Recovered};
@@ -17,6 +18,7 @@ use crate::effect::{Effects, Notice};
 use crate::event::Event;
 use crate::execution::{Answer, Certificate, Outcome};
 use crate::frame::{Entry, Frame};
+use crate::heartbeat::Heartbeats;
 use crate::key_table::KeyTable;
 use crate::limits::WINDOW_INTERVALS;
 use crate::message::{Message, StatusReport, Suspicion, ViewChange};
@@ -86,6 +88,8 @@ pub struct Replica {
     pub(crate) status_due: Duration,
     pub(crate) last_standing: StatusReport,
     pub(crate) fetches: u64,
+    pub(crate) abstention: Option<Abstention>,
+    pub(crate) heartbeats: BTreeMap<ReplicaId, Heartbeats>,
 }
 
 /// Where a replica stands, for people and metrics.
@@ -117,6 +121,8 @@ pub struct Standing {
     pub pooled: usize,
     /// Those of them that this replica's gateway admitted.
     pub own_pooled: usize,
+    /// Until when this replica abstains, if it does.
+    pub abstention: Option<Abstention>,
 }
 
 impl Replica {
@@ -171,6 +177,7 @@ impl Replica {
             ordinal: self.ordinal,
             pooled: self.pool.len(),
             own_pooled: self.pool.of_gateway(self.config.replica),
+            abstention: self.abstention,
         }
     }
 
@@ -241,6 +248,8 @@ impl Replica {
             status_due: now.monotonic,
             last_standing: StatusReport::default(),
             fetches: 0,
+            abstention: None,
+            heartbeats: BTreeMap::new(),
             config,
         }
     }
@@ -256,6 +265,9 @@ impl Replica {
         self.watch_resolutions(effects);
         self.propose_resolutions(effects);
         self.propose(effects);
+        self.beat(effects);
+        self.review_abstention(effects);
+        self.withhold_votes(effects);
     }
 
     fn on_frame(&mut self, from: ReplicaId, frame: Frame, effects: &mut Effects) {
@@ -293,6 +305,8 @@ impl Replica {
                 continue;
             }
             match open_one(&self.origin, signed, self.authority.as_ref()) {
+                // Where somebody stands, only he himself says: an old report would mislead.
+                Ok(message) if matches!(message.body(), Message::Status(_)) => {}
                 Ok(message) => self.on_message(&message, effects),
                 Err(rejection) => reject(effects, from, rejection, "relay"),
             }

@@ -79,7 +79,7 @@ impl Replica {
     /// The primary proposes, in a batch of their own, the RESOLVEs that are due. Where RESULTs
     /// settle the sequence after all, certificates get some time to make it unnecessary.
     pub(crate) fn propose_resolutions(&mut self, effects: &mut Effects) {
-        if !self.is_primary() || self.changing || !self.has_room_to_resolve() {
+        if !self.may_lead() || !self.has_room_to_resolve() {
             return;
         }
         let due: Vec<Resolution> = self

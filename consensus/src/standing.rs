@@ -41,6 +41,8 @@ impl Replica {
             committed: self.dispatched,
             executed: self.executed,
             certified: self.certified,
+            suspected: self.suspected,
+            awaits: self.awaited(),
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct CheckedViewChange {
 impl Replica {
     /// Says once per view that a clock ran out. Voting in the view goes on.
     pub(crate) fn suspect(&mut self, subject: Subject, effects: &mut Effects) {
-        if self.suspected >= Some(self.view) {
+        if self.suspected >= Some(self.view) || self.abstention.is_some() {
             return;
         }
         self.suspected = Some(self.view);

@@ -87,6 +87,7 @@ impl Scenario {
             "stabilize" | "group" => group.stabilize(),
             "advance" => group.advance(Duration::from_millis(number(1) as u64)),
             "crash" => group.crash(number(1)),
+            "forget" => group.forget(number(1)),
             "start" => group.start(number(1)),
             "isolate" => group.isolate(number(1)),
             "cut" => drop(group.cut.insert((number(1), number(2)))),
@@ -226,6 +227,7 @@ fn notice_line(id: usize, notice: &Notice) -> Option<String> {
         Notice::Resolved { sequence, verdicts } => {
             format!("{id}: resolves {sequence} with {verdicts} verdicts")
         }
+        Notice::VotesAgain { sequence } => format!("{id}: votes again above {sequence}"),
         Notice::CaughtUp(sequence) => format!("{id}: caught up to {sequence}"),
     })
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Answer, Attestation, Batch, Certificate, CheckpointCertificate, CommitCertificate, Entry,
-    Envelope, Evidence, Fetch, Frame, KeySource, Message, NewView, Outcome, PreparedCertificate,
-    Promise, PromisedAnswer, Record, ReplicaId, Request, RequestId, Resolution, ResultVote,
-    Sequence, SettledAnswer, SignedMessage, StatusReport, Subject, Supply, Suspicion, UnixMillis,
-    Verdict, View, ViewChange, Vote,
+    Abstention, Answer, Attestation, Batch, Certificate, CheckpointCertificate, CommitCertificate,
+    Entry, Envelope, Evidence, Fetch, Frame, KeySource, Message, NewView, Outcome,
+    PreparedCertificate, Promise, PromisedAnswer, Record, ReplicaId, Request, RequestId,
+    Resolution, ResultVote, Sequence, SettledAnswer, SignedMessage, StatusReport, Subject, Supply,
+    Suspicion, UnixMillis, Verdict, View, ViewChange, Vote,
 };
 use byzantine_proof::{Cosignature, Digest, Signature};
 use proptest::prelude::*;
@@ -295,5 +295,10 @@ fn records() -> Vec<Record> {
         }),
         Record::Executed(Sequence(7), vec![Outcome::Answer(answer()), Outcome::Lost]),
         Record::Stable(Box::new(stable())),
+        Record::Abstaining(Abstention::Unbounded),
+        Record::Abstaining(Abstention::Until {
+            sequence: Sequence(300),
+            view: View(4),
+        }),
     ]
 }

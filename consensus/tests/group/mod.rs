@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Answer, Authority, Certificate, CommitCertificate, Config, Disagreement, Effects, Entry, Event,
-    Execution, Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice, Outcome, Place,
-    Record, Recovered, Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement,
-    Supply, Time, UnixMillis, Verdict, VerdictWriter, open_one,
+    Abstention, Answer, Authority, Certificate, CommitCertificate, Config, Disagreement, Effects,
+    Entry, Event, Execution, Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice,
+    Outcome, Place, Record, Recovered, Released, RememberedKey, Replica, ReplicaId, Request,
+    Sequence, Settlement, Supply, Time, UnixMillis, Verdict, VerdictWriter, open_one,
 };
 use byzantine_proof::tree::{Frontier, leaf_hash};
 use byzantine_proof::{
@@ -139,6 +139,16 @@ impl Group {
         node.executions.clear();
         // The app keeps what it did; its state is the number of calls.
         self.wire.retain(|(from, to, _)| *from != id && *to != id);
+    }
+
+    /// Takes a member's disk away, but for its keys: it will know that it has forgotten.
+    pub fn forget(&mut self, id: usize) {
+        self.crash(id);
+        let node = &mut self.nodes[id];
+        let record = Record::Abstaining(Abstention::Unbounded);
+        node.log.synced = vec![record.encode().to_vec()];
+        (node.ledger, node.durable, node.app) = (Vec::new(), 0, 0);
+        node.certificates.clear();
     }
 
     /// A client's request at a gateway.

@@ -1,0 +1,98 @@
+//! Abstaining: a replica whose votes of the past are lost must not vote where it may have voted.
+//! (docs/protocol.md, "Restart")
+//!
+//! From q others it learns how far it can have got: the highest sequence that any of them knows,
+//! and a window above it; and the view after the highest that any of them suspects. Until the
+//! stable checkpoint is past the one, and its view is the other, it sends no vote of any kind.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::effect::{Effects, Notice};
+use crate::message::{Message, StatusReport};
+use crate::record::Record;
+use crate::replica::Replica;
+use crate::types::{Sequence, View};
+
+/// Until when a replica abstains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Abstention {
+    /// Unknown, until q others have said where they stand.
+    Unbounded,
+    /// Until both are reached.
+    Until {
+        /// The stable checkpoint must be at or above this sequence.
+        sequence: Sequence,
+        /// The view must be this one or a later one.
+        view: View,
+    },
+}
+
+impl Replica {
+    /// Until when this replica abstains, if it does.
+    pub const fn abstention(&self) -> Option<Abstention> {
+        self.abstention
+    }
+
+    /// Learns the bound, and ends the abstention once it is reached.
+    pub(crate) fn review_abstention(&mut self, effects: &mut Effects) {
+        if self.abstention == Some(Abstention::Unbounded) {
+            self.abstention = self.bound().or(self.abstention);
+            if let Some(bound @ Abstention::Until { .. }) = self.abstention {
+                effects.records.push(Record::Abstaining(bound));
+            }
+        }
+        let Some(Abstention::Until { sequence, view }) = self.abstention else {
+            return;
+        };
+        if self.stable >= sequence && self.view >= view {
+            self.abstention = None;
+            effects.notices.push(Notice::VotesAgain { sequence });
+        }
+    }
+
+    /// n−1−q others may be missing; whatever this replica had voted for is known to one of q
+    /// others at least, for a quorum took it there.
+    fn bound(&self) -> Option<Abstention> {
+        let enough = self.peers.len() >= self.quorum();
+        let reports = || self.peers.values();
+        let highest = reports().map(known).max()?;
+        let view = reports().map(after_suspected).max()?;
+        let sequence = Sequence(highest.0.saturating_add(self.window()));
+        enough.then_some(Abstention::Until { sequence, view })
+    }
+
+    /// Takes back every vote of this tick.
+    pub(crate) fn withhold_votes(&self, effects: &mut Effects) {
+        if self.abstention.is_some() {
+            let harmless =
+                |message: &Message| matches!(message, Message::Status(_) | Message::Requests(_));
+            effects.messages.retain(harmless);
+        }
+    }
+
+    /// Up to where this replica needs the order to move before it may vote again.
+    pub(crate) fn awaited(&self) -> Sequence {
+        let interval = self.config.checkpoint_interval;
+        match self.abstention {
+            Some(Abstention::Until { sequence, .. }) => {
+                Sequence(sequence.0.div_ceil(interval).saturating_mul(interval))
+            }
+            _ => Sequence(0),
+        }
+    }
+}
+
+fn known(report: &StatusReport) -> Sequence {
+    let sequences = [
+        report.stable,
+        report.committed,
+        report.executed,
+        report.certified,
+    ];
+    sequences.into_iter().max().unwrap_or_default()
+}
+
+fn after_suspected(report: &StatusReport) -> View {
+    let suspected = report.suspected.map(|view| View(view.0.saturating_add(1)));
+    suspected.unwrap_or_default().max(report.view)
+}
