@@ -38,7 +38,7 @@ use notices::Notices;
 use watchfulness::Watchfulness;
 
 pub use history::CallHistory;
-pub use log::JournalLog;
+pub use log::{JournalLog, Opening};
 pub use snapshot::Snapshot;
 
 /// How long accepted requests may take to finish once the driver shall stop.

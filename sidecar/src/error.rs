@@ -111,6 +111,14 @@ pub enum SidecarError {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The mark beside the keys cannot be written. Without it a lost journal would go unnoticed.
+    #[error("cannot write {}: {source}; the directory of the keys must be writable", path.display())]
+    Mark {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// TLS could not be set up from the link key.
     #[error("cannot make a TLS identity from the link key: {source}; make the keys anew")]
     Tls {

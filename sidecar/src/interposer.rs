@@ -86,14 +86,14 @@ impl Isolation {
     /// Waits while the replica is cut off.
     pub async fn ended(&mut self) {
         if self.0.wait_for(|isolated| !isolated).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
     /// Waits until the replica is cut off.
     pub async fn begun(&mut self) {
         if self.0.wait_for(|isolated| *isolated).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod interposer;
 pub mod keystore;
 pub mod ledger;
 pub mod logging;
+mod memory;
 pub mod peers;
 pub mod problem;
 pub mod program;

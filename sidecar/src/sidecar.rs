@@ -26,6 +26,7 @@ use crate::gateway::{Gateway, GatewayParts};
 use crate::interposer::{Interposer, Isolation};
 use crate::keystore::Keystore;
 use crate::ledger::Ledger;
+use crate::memory::{self, Memory};
 use crate::peers::{Neighbourhood, PeerEvents, Peers};
 use crate::respond::Responder;
 use crate::shutdown::Signals;
@@ -223,8 +224,12 @@ impl Foundation {
         let path = self.config.data.join("ledger.redb");
         let ledger = Ledger::open(&path, Arc::clone(&self.membership), self.replica)?;
         let ledger = Arc::new(ledger);
-        let path = self.config.data.join("journal");
-        let (journal, records) = JournalLog::open(&path, telemetry.metrics().journal_fsync())?;
+        let memory = Memory {
+            journal: self.config.data.join("journal"),
+            mark: self.config.keys.join(memory::MARK),
+            replica: self.replica,
+        };
+        let (journal, records) = memory.recall(&ledger, &telemetry)?;
         Ok(Stores {
             telemetry,
             history: Arc::new(CallHistory::new(Arc::clone(&ledger))),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byzantine_consensus::{Sequence, Standing};
+use byzantine_consensus::{Abstention, Sequence, Standing};
 use byzantine_proof::{Membership, ReplicaId};
 use tokio::sync::watch;
 
@@ -47,6 +47,7 @@ impl Reporter {
         };
         let mut reasons = Vec::new();
         reasons.extend(self.app_trouble());
+        reasons.extend(standing.abstention.map(abstains));
         reasons.extend(self.lag(standing, snapshot));
         let ready = reasons.is_empty();
         reasons.extend(self.missing_quorum(snapshot));
@@ -151,3 +152,14 @@ fn peers(snapshot: &Snapshot) -> Vec<PeerStatus> {
     });
     peers.collect()
 }
+/// Not ready while it abstains: it is one of the f faults until it votes again.
+fn abstains(abstention: Abstention) -> String {
+    let until = match abstention {
+        Abstention::Unbounded => "it waits to hear from a quorum of others".to_owned(),
+        Abstention::Until { sequence, .. } => {
+            format!("it votes again once the stable checkpoint has passed sequence {sequence}")
+        }
+    };
+    format!("this replica lost its votes and abstains; {until}")
+}
+

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use byzantine_consensus::{Log, Record};
+use byzantine_consensus::{Abstention, Log, Record};
 use byzantine_journal::{Journal, JournalError, Limits, RealDisk};
 use prometheus::Histogram;
 
@@ -22,16 +22,16 @@ impl JournalLog {
     /// Opens the journal in `directory` and reads it back; `fsync` takes the time of every sync.
     ///
     /// # Errors
-    /// [`SidecarError::Journal`], also when synced records cannot be read back.
-    pub fn open(directory: &Path, fsync: Histogram) -> Result<(Self, Vec<Record>), SidecarError> {
-        let failed = |source: JournalError| journal_failed(directory, source);
-        let limits = Limits {
-            record_bytes: RECORD_BYTES,
-            group_bytes: u32::MAX,
-            ..Limits::default()
+    /// [`SidecarError::Journal`]; [`Opening::Forgotten`] is none.
+    pub fn open(directory: &Path, fsync: Histogram) -> Result<Opening, SidecarError> {
+        let disk = RealDisk::open(directory).map_err(|error| journal_failed(directory, error))?;
+        let (journal, recovered) = match Journal::open(disk, limits()) {
+            Ok(opened) => opened,
+            Err(damage @ JournalError::Damaged { .. }) => {
+                return Ok(Opening::Forgotten(damage.to_string()));
+            }
+            Err(error) => return Err(journal_failed(directory, error)),
         };
-        let disk = RealDisk::open(directory).map_err(failed)?;
-        let (journal, recovered) = Journal::open(disk, limits).map_err(failed)?;
         if let Some(torn) = &recovered.cut {
             tracing::info!(?torn, "cut the journal's unsynced end, as after any crash");
         }
@@ -45,6 +45,25 @@ impl JournalLog {
             directory: directory.to_owned(),
             fsync,
         };
+        Ok(Opening::Read(log, records))
+    }
+
+    /// Begins a journal in place of one whose records are lost or cannot be relied on: all that it
+    /// says is that this replica abstains. What was there is kept under other names.
+    ///
+    /// # Errors
+    /// [`SidecarError::Journal`]
+    pub fn forget(directory: &Path, fsync: Histogram) -> Result<(Self, Vec<Record>), SidecarError> {
+        let failed = |error: JournalError| journal_failed(directory, error);
+        let records = vec![Record::Abstaining(Abstention::Unbounded)];
+        let disk = RealDisk::open(directory).map_err(failed)?;
+        let base = records.iter().map(Record::encode);
+        let journal = Journal::start_over(disk, limits(), base).map_err(failed)?;
+        let log = Self {
+            journal,
+            directory: directory.to_owned(),
+            fsync,
+        };
         Ok((log, records))
     }
 
@@ -52,6 +71,22 @@ impl JournalLog {
     pub(super) fn compact(&mut self, base: &[Record]) -> Result<(), SidecarError> {
         let compacted = self.journal.compact(base.iter().map(Record::encode));
         compacted.map_err(|error| journal_failed(&self.directory, error))
+    }
+}
+
+/// What opening a journal came to.
+pub enum Opening {
+    /// The journal, and what it holds.
+    Read(JournalLog, Vec<Record>),
+    /// What was promised is lost, and this says how: the replica must abstain.
+    Forgotten(String),
+}
+
+fn limits() -> Limits {
+    Limits {
+        record_bytes: RECORD_BYTES,
+        group_bytes: u32::MAX,
+        ..Limits::default()
     }
 }
 

@@ -79,6 +79,9 @@ impl Notices {
                 tracing::warn!(%sequence, "the replicas' answers differ: waiting for a RESOLVE");
             }
             Notice::Resolved { sequence, verdicts } => self.resolved(sequence, verdicts),
+            Notice::VotesAgain { sequence } => {
+                tracing::info!(%sequence, "this replica votes again, above this sequence");
+            }
             Notice::CaughtUp(sequence) => {
                 tracing::debug!(%sequence, "took a sequence from a peer's ledger");
             }
