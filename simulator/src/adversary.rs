@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use byzantine_consensus::{
     Authority, Batch, Digest, Envelope, Frame, Message, Outcome, ReplicaId, Sequence,
     SignedMessage, View,
 };
-use bytes::Bytes;
 
 use crate::ledger::Proven;
 use crate::random::Random;
@@ -134,13 +134,20 @@ impl Scene<'_> {
 
     /// One frame for everyone.
     pub fn to_all(&self, frame: &Frame) -> Vec<(ReplicaId, Frame)> {
-        self.others().into_iter().map(|to| (to, frame.clone())).collect()
+        self.others()
+            .into_iter()
+            .map(|to| (to, frame.clone()))
+            .collect()
     }
 
     /// One message, signed, as certificates carry it.
     pub fn signed(&self, message: &Message) -> SignedMessage {
-        let envelope =
-            Envelope::seal(&self.origin, self.me, std::slice::from_ref(message), self.authority);
+        let envelope = Envelope::seal(
+            &self.origin,
+            self.me,
+            std::slice::from_ref(message),
+            self.authority,
+        );
         let message = envelope.messages[0].clone();
         SignedMessage {
             sender: self.me,

@@ -40,9 +40,11 @@ impl Violation {
 /// What the checkers have seen so far.
 #[derive(Debug, Default)]
 pub struct Checks {
-    /// Replicas that broke their word or lost their memory: f bounds them, and nothing they do
-    /// counts.
+    /// Replicas that may break their word: liars, and those whose disk went back unnoticed.
     pub faulty: BTreeSet<ReplicaId>,
+    /// Replicas that f bounds: the faulty, and those that keep their word and cannot serve, since
+    /// they are down for good or abstain.
+    pub spent: BTreeSet<ReplicaId>,
     /// f.
     pub tolerated: usize,
     votes: BTreeMap<ReplicaId, Votes>,
@@ -66,11 +68,7 @@ impl Checks {
     ///
     /// # Errors
     /// The promise that this breaks.
-    pub fn called(
-        &mut self,
-        by: ReplicaId,
-        calls: &[(u64, RequestId)],
-    ) -> Result<(), Violation> {
+    pub fn called(&mut self, by: ReplicaId, calls: &[(u64, RequestId)]) -> Result<(), Violation> {
         if !self.is_correct(by) {
             return Ok(());
         }

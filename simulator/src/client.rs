@@ -1,10 +1,10 @@
 //! Clients: each sends one request at a time, with a key, and tries again at another gateway when
 //! no answer comes. An answer counts only with k cosignatures over a tree that holds its leaf.
 
+use bytes::Bytes;
 use byzantine_consensus::{Authority, KeySource, Membership, Request, RequestId};
 use byzantine_proof::tree::verify_inclusion;
 use byzantine_proof::{LeafKind, ResponseLeaf};
-use bytes::Bytes;
 
 use crate::app::{ACCOUNTS, Operation};
 use crate::fault::Fault;

@@ -122,6 +122,11 @@ impl SimulatedDisk {
         };
     }
 
+    /// Whether nothing is on the disk.
+    pub fn is_blank(&self) -> bool {
+        self.0.borrow().names.is_empty()
+    }
+
     /// What is on the disk now.
     pub fn image(&self) -> Image {
         Image(self.0.borrow().clone())

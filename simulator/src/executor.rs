@@ -150,7 +150,13 @@ impl Executor {
         ran: &mut Ran,
     ) -> Result<Outcome, Twice> {
         let Verdict::Call { ordinal } = item.verdict else {
-            return Ok(answer(membership, execution, item, LeafKind::Reused, "reused"));
+            return Ok(answer(
+                membership,
+                execution,
+                item,
+                LeafKind::Reused,
+                "reused",
+            ));
         };
         let place = usize::try_from(item.index).unwrap_or(usize::MAX);
         if ordinal < self.bank.applied {
@@ -208,7 +214,11 @@ impl Executor {
                 .iter()
                 .map(|bytes| (request_id(bytes), bytes))
                 .collect();
-            for settled in entry.answers.iter().filter(|settled| is_app_leaf(&settled.answer)) {
+            for settled in entry
+                .answers
+                .iter()
+                .filter(|settled| is_app_leaf(&settled.answer))
+            {
                 let bytes = requests.get(&settled.request_id);
                 let request = bytes.and_then(|bytes| Request::decode(bytes));
                 if let (Verdict::Call { ordinal }, Some(request)) = (settled.verdict, request) {

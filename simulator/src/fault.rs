@@ -177,9 +177,7 @@ impl Faults {
 
     /// The kinds in it.
     pub fn iter(self) -> impl Iterator<Item = Fault> {
-        Fault::ALL
-            .into_iter()
-            .filter(move |fault| self.has(*fault))
+        Fault::ALL.into_iter().filter(move |fault| self.has(*fault))
     }
 
     /// Reads names with commas between them.
@@ -197,7 +195,10 @@ impl Faults {
 
 fn unknown(name: &str) -> String {
     let known: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-    format!("no fault is called {name}; the names are {}", known.join(", "))
+    format!(
+        "no fault is called {name}; the names are {}",
+        known.join(", ")
+    )
 }
 
 impl fmt::Display for Faults {

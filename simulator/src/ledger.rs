@@ -54,7 +54,9 @@ impl Ledger {
         let reached = (self.frontier.size(), self.frontier.root());
         if reached != (settlement.size, settlement.root) {
             let sequence = settlement.sequence;
-            return Err(format!("the root of sequence {sequence} is not its leaves'"));
+            return Err(format!(
+                "the root of sequence {sequence} is not its leaves'"
+            ));
         }
         self.entries.push(Arc::new(settlement));
         Ok(())
@@ -149,7 +151,8 @@ impl Ledger {
             let Some(entry) = self.supplied(Sequence(number)) else {
                 break;
             };
-            bytes += entry.batch.len() + entry.requests.iter().map(bytes::Bytes::len).sum::<usize>();
+            bytes +=
+                entry.batch.len() + entry.requests.iter().map(bytes::Bytes::len).sum::<usize>();
             if bytes > SUPPLY_BYTES && !supplied.is_empty() {
                 break;
             }

@@ -1,6 +1,6 @@
 //! The production journal on a simulated disk, and a witness of what it promised to keep.
 
-use byzantine_consensus::{Log, Record};
+use byzantine_consensus::{Abstention, Log, Record};
 use byzantine_journal::{Journal, JournalError, Limits};
 
 use crate::disk::SimulatedDisk;
@@ -40,7 +40,9 @@ impl Promise {
         self.kept.is_empty()
             || self.kept.iter().any(|kept| {
                 let common = found.len().min(kept.len());
-                found.len() >= synced(kept) && found.len() <= kept.len() && found[..common] == kept[..common]
+                found.len() >= synced(kept)
+                    && found.len() <= kept.len()
+                    && found[..common] == kept[..common]
             })
     }
 }
@@ -63,6 +65,24 @@ pub enum Opened {
 }
 
 impl JournalLog {
+    /// Begins anew where memory is lost: all that the journal says is that its replica abstains.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn forget(
+        disk: &SimulatedDisk,
+        promise: &mut Promise,
+    ) -> Result<(Self, Vec<Record>), JournalError> {
+        let records = vec![Record::Abstaining(Abstention::Unbounded)];
+        let encoded: Vec<_> = records.iter().map(Record::encode).collect();
+        let fingerprints = encoded.iter().map(|record| fingerprint(record)).collect();
+        // A crash on the way leaves what was there, about which nothing is promised any more.
+        promise.forget();
+        let journal = Journal::start_over(disk.clone(), LIMITS, encoded)?;
+        promise.kept = vec![fingerprints];
+        Ok((Self { journal }, records))
+    }
+
     /// Opens the journal and compares what it holds with what it promised.
     pub fn open(disk: &SimulatedDisk, promise: &mut Promise) -> Opened {
         let opened = Journal::open(disk.clone(), LIMITS);

@@ -14,7 +14,9 @@ static MADE: Mutex<BTreeMap<(usize, usize, usize), Membership>> = Mutex::new(BTr
 pub fn membership(members: usize, faulty: usize, reply_quorum: usize) -> Membership {
     let mut made = MADE.lock().expect("making a membership does not panic");
     let membership = made.entry((members, faulty, reply_quorum));
-    membership.or_insert_with(|| make(members, faulty, reply_quorum)).clone()
+    membership
+        .or_insert_with(|| make(members, faulty, reply_quorum))
+        .clone()
 }
 
 /// The real keys of one member.

@@ -69,7 +69,11 @@ impl Network {
     fn delay(&mut self) -> u64 {
         let (low, high) = self.latency;
         let drawn = self.random.between(low, high.max(low));
-        if self.faults.has(Fault::Reorder) { drawn } else { low + high / 4 }
+        if self.faults.has(Fault::Reorder) {
+            drawn
+        } else {
+            low + high / 4
+        }
     }
 
     /// Whether one direction of a link is cut.

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use byzantine_consensus::{
     Authority, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership, Message,
-    Notice, Outcome, Recovered, Released, Replica, ReplicaId, Request, RequestId, Sequence,
+    Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId, Sequence,
     Settlement, Supply, Time, UnixMillis,
 };
-use bytes::Bytes;
 
 use crate::disk::{Image, SimulatedDisk};
 use crate::executor::{Accident, Executor, Ran, Verdicts};
@@ -74,8 +74,8 @@ pub enum Stopped {
 pub enum Started {
     /// It runs.
     Running,
-    /// Its journal is damaged, and it refuses to vote.
-    Refused(String),
+    /// What it promised is lost, and it knows: it runs, and abstains.
+    Abstaining(String),
     /// Its disk failed again.
     Failed,
     /// Its journal lost what it had promised to keep, in silence.
@@ -108,6 +108,8 @@ pub struct Node {
     /// What its wall clock is ahead, in milliseconds.
     pub skew: i64,
     promise: Promise,
+    /// Beside the keys: this replica has voted before.
+    marked: bool,
     life: Option<Life>,
     authority: Arc<dyn Authority>,
     config: Config,
@@ -149,6 +151,7 @@ impl Node {
             executor: Executor::new(plan.app),
             skew: 0,
             promise: Promise::default(),
+            marked: false,
             life: None,
             authority,
             config,
@@ -173,12 +176,11 @@ impl Node {
     /// Starts the process from what its disk holds.
     pub fn start(&mut self, now: u64) -> Started {
         self.disk.set_fuse(None);
-        let (log, records) = match JournalLog::open(&self.disk, &mut self.promise) {
-            Opened::Whole(log, records) => (log, records),
-            Opened::Damaged(damage) => return Started::Refused(damage),
-            Opened::Failed => return Started::Failed,
-            Opened::Broken(how) => return Started::Broken(how),
+        let (log, records, started) = match self.recall() {
+            Ok(recalled) => recalled,
+            Err(stopped) => return stopped,
         };
+        self.marked = true;
         let recovered = Recovered {
             ledger: self.ledger.state(),
             records,
@@ -195,7 +197,36 @@ impl Node {
             booted: now,
             waiting: BTreeMap::new(),
         });
-        Started::Running
+        started
+    }
+
+    /// The journal, or one that only says that memory is lost; the sidecar's rules.
+    fn recall(&mut self) -> Result<(JournalLog, Vec<Record>, Started), Started> {
+        let forgotten = self.marked && self.disk.is_blank();
+        let lost = match JournalLog::open(&self.disk, &mut self.promise) {
+            Opened::Whole(log, records) => match self.gap(&records, forgotten) {
+                None => return Ok((log, records, Started::Running)),
+                Some(gap) => gap,
+            },
+            Opened::Damaged(damage) => damage,
+            Opened::Failed => return Err(Started::Failed),
+            Opened::Broken(how) => return Err(Started::Broken(how)),
+        };
+        match JournalLog::forget(&self.disk, &mut self.promise) {
+            Ok((log, records)) => Ok((log, records, Started::Abstaining(lost))),
+            Err(_) => Err(Started::Failed),
+        }
+    }
+
+    /// What is missing between the ledger and the journal's records.
+    fn gap(&self, records: &[Record], forgotten: bool) -> Option<String> {
+        match records.first() {
+            Some(Record::Stable(stable)) if stable.certificate.sequence > self.ledger.last() => {
+                Some("the journal begins after the ledger's end".to_owned())
+            }
+            _ if forgotten => Some("there is no journal any more".to_owned()),
+            _ => None,
+        }
     }
 
     /// The process ends at once; `power` when the machine does too.
@@ -210,13 +241,15 @@ impl Node {
         self.executor.crash(keeps_notes);
     }
 
-    /// The disk comes back empty.
-    pub fn wipe(&mut self) {
-        self.disk.wipe();
-        self.promise.forget();
-        self.ledger = Ledger::default();
-        self.executor.bank = crate::app::Bank::default();
-        self.executor.crash(false);
+    /// The journal is gone, or the ledger, or both; the keys remain.
+    pub fn wipe(&mut self, journal: bool, ledger: bool) {
+        if journal {
+            self.disk.wipe();
+            self.promise.forget();
+        }
+        if ledger {
+            self.ledger = Ledger::default();
+        }
     }
 
     /// What the machine holds now.
@@ -248,7 +281,9 @@ impl Node {
 
     /// Whether own votes or other effects wait for the next step.
     pub fn has_pending(&self) -> bool {
-        self.life.as_ref().is_some_and(|life| !life.pending.is_empty())
+        self.life
+            .as_ref()
+            .is_some_and(|life| !life.pending.is_empty())
     }
 
     /// One tick of the driver.
@@ -365,7 +400,9 @@ impl Node {
         for certificate in &certificates {
             self.ledger.certify(certificate.clone());
         }
-        let settled = settlements.iter().flat_map(|settlement| &settlement.answers);
+        let settled = settlements
+            .iter()
+            .flat_map(|settlement| &settlement.answers);
         for id in settled.map(|settled| settled.request_id) {
             let clients = life.waiting.remove(&id).unwrap_or_default();
             for client in clients {

@@ -48,19 +48,27 @@ pub fn read(path: &Path) -> Result<Vec<Recorded>, SeedError> {
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(unreadable)?;
-        files = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect();
         files.sort();
     }
     let mut recorded = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(unreadable)?;
-        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty());
         for line in lines {
             let selection = Selection::parse_line(line).map_err(|reason| SeedError::Arguments {
                 path: file.clone(),
                 reason,
             })?;
-            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let name = file
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             let options = selection.options();
             recorded.push(Recorded { name, options });
         }

@@ -71,7 +71,10 @@ pub fn attack(name: &str) -> Result<AttackKind, String> {
     let names = || AttackKind::ALL.iter().map(|kind| kind.name());
     let unknown = || {
         let names: Vec<&str> = names().collect();
-        format!("no attack is called {name}; the names are {}", names.join(", "))
+        format!(
+            "no attack is called {name}; the names are {}",
+            names.join(", ")
+        )
     };
     AttackKind::parse(name).ok_or_else(unknown)
 }

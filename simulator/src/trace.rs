@@ -47,7 +47,10 @@ impl Trace {
     pub fn take_counts(&mut self) -> BTreeMap<String, u64> {
         let fast = std::mem::take(&mut self.fast);
         let mut counts = std::mem::take(&mut self.counts);
-        counts.extend(fast.into_iter().map(|(name, count)| (name.to_owned(), count)));
+        counts.extend(
+            fast.into_iter()
+                .map(|(name, count)| (name.to_owned(), count)),
+        );
         counts
     }
 
@@ -63,16 +66,23 @@ impl Trace {
 pub fn describe(frame: &Frame) -> String {
     match frame {
         Frame::Envelope { envelope, batches } => {
-            let mut text = envelope.messages.iter().fold(String::new(), |mut text, bytes| {
-                let message = borsh::from_slice::<Message>(bytes);
-                let words = message.map_or_else(|_| "garbage".to_owned(), |it| words(&it));
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{words} ");
-                text
-            });
+            let mut text = envelope
+                .messages
+                .iter()
+                .fold(String::new(), |mut text, bytes| {
+                    let message = borsh::from_slice::<Message>(bytes);
+                    let words = message.map_or_else(|_| "garbage".to_owned(), |it| words(&it));
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "{words} ");
+                    text
+                });
             for batch in batches.iter().filter_map(|bytes| Batch::decode(bytes)) {
                 let (requests, resolved) = (batch.requests.len(), batch.resolutions.len());
-                let _ = write!(text, "+s{}: {requests} requests, {resolved} resolved ", batch.sequence);
+                let _ = write!(
+                    text,
+                    "+s{}: {requests} requests, {resolved} resolved ",
+                    batch.sequence
+                );
             }
             text
         }

@@ -38,15 +38,37 @@ const HEALED_LIMIT: u64 = 240 * SECOND;
 /// Something that will happen.
 #[derive(Debug)]
 enum Happening {
-    Deliver { from: usize, to: usize, frame: Arc<Frame> },
+    Deliver {
+        from: usize,
+        to: usize,
+        frame: Arc<Frame>,
+    },
     Wake(usize),
-    RunApp { slot: usize, life: u32 },
+    RunApp {
+        slot: usize,
+        life: u32,
+    },
     Restart(usize),
-    Connect { slot: usize, peer: usize },
+    Connect {
+        slot: usize,
+        peer: usize,
+    },
     Invoke(usize),
-    Submit { client: usize, gateway: usize, request: Box<Request> },
-    Impatience { client: usize, call: usize, attempt: u32 },
-    Reply { client: usize, id: RequestId, proven: Box<Proven> },
+    Submit {
+        client: usize,
+        gateway: usize,
+        request: Box<Request>,
+    },
+    Impatience {
+        client: usize,
+        call: usize,
+        attempt: u32,
+    },
+    Reply {
+        client: usize,
+        id: RequestId,
+        proven: Box<Proven>,
+    },
     Disturb,
     Heal,
 }
@@ -106,7 +128,10 @@ pub fn run(options: &Options, verbose: bool) -> Report {
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Some(Violation::new("no-panic", text.unwrap_or("a panic without words")))
+            Some(Violation::new(
+                "no-panic",
+                text.unwrap_or("a panic without words"),
+            ))
         }
     };
     world.report(violation)
@@ -121,8 +146,6 @@ struct Place {
     backup: Option<Box<Backup>>,
     /// Whether the app is at work.
     running: bool,
-    /// Whether it refused to start, for good.
-    refused: bool,
     /// Whether it stays down after the healing.
     remains: bool,
 }
@@ -167,6 +190,7 @@ impl World {
             .collect();
         let mut checks = Checks::default();
         checks.faulty = plan.liars.iter().map(|liar| replica_id(*liar)).collect();
+        checks.spent = checks.faulty.clone();
         checks.tolerated = plan.faulty;
         let mut trace = Trace::default();
         trace.verbose = verbose;
@@ -227,7 +251,8 @@ impl World {
 
     fn at(&mut self, delay: u64, happening: Happening) {
         self.queued += 1;
-        self.queue.push(Reverse(Queued(self.now + delay, self.queued, happening)));
+        self.queue
+            .push(Reverse(Queued(self.now + delay, self.queued, happening)));
     }
 
     fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
@@ -266,7 +291,10 @@ impl World {
             return Ok(());
         }
         let stepped = place.node.step(self.now);
-        self.checks.cosigned(&self.notary.take_cosigned())?;
+        let mut cosigned = self.notary.take_cosigned();
+        // What a correct replica cosigned counts once it leaves; a crash may come before.
+        cosigned.retain(|made| !self.checks.is_correct(made.by));
+        self.checks.cosigned(&cosigned)?;
         let turn = match stepped {
             Ok(turn) => turn,
             Err(Stopped::Ledger(how)) if self.is_correct(slot) => {
@@ -278,7 +306,11 @@ impl World {
             }
         };
         self.check_turn(slot, &turn)?;
-        let busy = if turn.wrote { self.random.between(20, self.plan.sync) } else { 10 };
+        let busy = if turn.wrote {
+            self.random.between(20, self.plan.sync)
+        } else {
+            10
+        };
         self.places[slot].busy_until = self.now + busy;
         self.carry_out(slot, turn, busy);
         self.start_app(slot);
@@ -290,6 +322,7 @@ impl World {
         let id = self.places[slot].node.id;
         for (_, messages) in &turn.envelopes {
             self.checks.signed(id, messages)?;
+            self.checks.attested(id, messages)?;
             for message in messages {
                 self.trace.count(message.kind());
             }
@@ -313,11 +346,25 @@ impl World {
             Notice::ViewChangeStarted { .. } => "notice view change",
             Notice::ViewEntered(_) => "notice view entered",
             Notice::CaughtUp(_) => "notice caught up",
+            Notice::Promised { .. } => "notice promised",
+            Notice::Resolved { .. } => "notice resolved",
+            Notice::VotesAgain { .. } => {
+                self.vote_again(slot);
+                "notice votes again"
+            }
             _ => return,
         };
         self.trace.count(name);
         let id = self.places[slot].node.id;
-        self.trace.line(self.now, || format!("r{id} {}", say(notice)));
+        self.trace
+            .line(self.now, || format!("r{id} {}", say(notice)));
+    }
+
+    /// A replica that abstained is whole again, unless it lies or its disk was rolled back.
+    fn vote_again(&mut self, slot: usize) {
+        if self.is_correct(slot) && !self.places[slot].remains {
+            self.checks.spent.remove(&self.places[slot].node.id);
+        }
     }
 
     /// Sees to it that a replica's next step comes in time.
@@ -336,7 +383,10 @@ impl World {
 
     fn wake_at(&mut self, slot: usize, at: u64) {
         let place = &mut self.places[slot];
-        let at = at.max(place.busy_until).max(place.paused_until).max(self.now);
+        let at = at
+            .max(place.busy_until)
+            .max(place.paused_until)
+            .max(self.now);
         if place.wake_at.is_none_or(|planned| at < planned) {
             place.wake_at = Some(at);
             self.at(at - self.now, Happening::Wake(slot));
@@ -353,20 +403,21 @@ impl World {
     fn start(&mut self, slot: usize) -> Result<(), Violation> {
         let healing = self.healed_at.is_some();
         let place = &mut self.places[slot];
-        if place.node.is_up() || place.refused || (healing && place.remains) {
+        if place.node.is_up() || (healing && place.remains) {
             return Ok(());
         }
         let started = place.node.start(self.now);
         (place.wake_at, place.busy_until, place.running) = (None, self.now, false);
         let id = place.node.id;
-        self.trace.line(self.now, || format!("r{id} starts: {started:?}"));
+        self.trace
+            .line(self.now, || format!("r{id} starts: {started:?}"));
         match started {
             Started::Running => {}
             Started::Failed => {
                 self.at(100 * MILLISECOND, Happening::Restart(slot));
                 return Ok(());
             }
-            Started::Refused(damage) => return self.refuse(slot, damage),
+            Started::Abstaining(lost) => self.note_abstaining(slot, lost)?,
             Started::Broken(how) => return Err(Violation::new("journal", how)),
         }
         self.plan_wake(slot);
@@ -374,20 +425,25 @@ impl World {
             let other = &self.places[peer].node;
             if other.id != id && other.is_up() {
                 self.at(MILLISECOND, Happening::Connect { slot, peer });
-                self.at(MILLISECOND, Happening::Connect { slot: peer, peer: slot });
+                self.at(
+                    MILLISECOND,
+                    Happening::Connect {
+                        slot: peer,
+                        peer: slot,
+                    },
+                );
             }
         }
         Ok(())
     }
 
-    /// A damaged journal: only a broken disk excuses it.
-    fn refuse(&mut self, slot: usize, damage: String) -> Result<(), Violation> {
-        self.trace.count("journal refused");
-        self.places[slot].refused = true;
-        if self.is_correct(slot) {
-            return Err(Violation::new("journal", damage));
+    /// Memory is lost: only a broken disk excuses that.
+    fn note_abstaining(&mut self, slot: usize, lost: String) -> Result<(), Violation> {
+        self.trace.count("abstaining");
+        if self.checks.spent.contains(&self.places[slot].node.id) {
+            return Ok(());
         }
-        Ok(())
+        Err(Violation::new("journal", lost))
     }
 
     fn connect(&mut self, slot: usize, peer: usize) {
@@ -408,7 +464,8 @@ impl World {
         place.node.crash(random, !power);
         (place.running, place.accident) = (false, None);
         let id = place.node.id;
-        self.trace.line(self.now, || format!("r{id} crashes, power {}", !power));
+        self.trace
+            .line(self.now, || format!("r{id} crashes, power {}", !power));
         let down = self.random.between(10 * MILLISECOND, 2 * SECOND);
         self.at(down, Happening::Restart(slot));
     }
@@ -424,7 +481,6 @@ impl Place {
             accident: None,
             backup: None,
             running: false,
-            refused: false,
             remains: false,
         }
     }
@@ -434,15 +490,15 @@ impl Happening {
     /// What goes into the hash.
     fn fingerprint(&self) -> (u64, u64) {
         match self {
-            Self::Deliver { from, to, frame } => {
-                (weight(frame) ^ 1, (from * 64 + to) as u64)
-            }
+            Self::Deliver { from, to, frame } => (weight(frame) ^ 1, (from * 64 + to) as u64),
             Self::Wake(slot) => (2, *slot as u64),
             Self::RunApp { slot, .. } => (3, *slot as u64),
             Self::Restart(slot) => (4, *slot as u64),
             Self::Connect { slot, peer } => (5, (slot * 64 + peer) as u64),
             Self::Invoke(client) => (6, *client as u64),
-            Self::Submit { client, gateway, .. } => (7, (client * 64 + gateway) as u64),
+            Self::Submit {
+                client, gateway, ..
+            } => (7, (client * 64 + gateway) as u64),
             Self::Impatience { client, .. } => (8, *client as u64),
             Self::Reply { client, proven, .. } => (9, (*client as u64) << 32 | proven.position),
             Self::Disturb => (10, 0),
@@ -453,7 +509,12 @@ impl Happening {
 
 /// A number that stands for a frame's content.
 fn weight(frame: &Frame) -> u64 {
-    let first = |bytes: &[u8]| bytes.iter().take(8).fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+    let first = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .take(8)
+            .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte))
+    };
     match frame {
         Frame::Envelope { envelope, .. } => first(&envelope.signature.as_bytes()[..]),
         Frame::Relay(messages) => messages.len() as u64,
@@ -463,7 +524,9 @@ fn weight(frame: &Frame) -> u64 {
 
 fn say(notice: &Notice) -> String {
     match notice {
-        Notice::Differs { replica, sequence, .. } => format!("differs from r{replica} at s{sequence}"),
+        Notice::Differs {
+            replica, sequence, ..
+        } => format!("differs from r{replica} at s{sequence}"),
         other => format!("{other:?}"),
     }
 }

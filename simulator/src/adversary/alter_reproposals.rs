@@ -1,7 +1,7 @@
 //! A primary that proposes nothing where its new view demands something.
 
-use byzantine_consensus::{Batch, Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Batch, Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

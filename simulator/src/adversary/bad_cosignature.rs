@@ -1,7 +1,7 @@
 //! A replica whose cosignatures do not verify, in messages that do.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! A gateway whose requests reach one member each: valid for some, unheard of by the rest.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -15,7 +15,9 @@ impl Attack for BigMac {
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
         let chosen = scene.random.place(scene.members);
-        messages.retain(|message| !matches!(message, Message::Requests(_)) || usize::from(to.0) == chosen);
+        messages.retain(|message| {
+            !matches!(message, Message::Requests(_)) || usize::from(to.0) == chosen
+        });
         messages
     }
 }

@@ -1,7 +1,7 @@
 //! A primary that leaves out what it does not like: every fourth request.
 
-use byzantine_consensus::{Message, ReplicaId};
 use bytes::Bytes;
+use byzantine_consensus::{Message, ReplicaId};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};

@@ -1,9 +1,9 @@
 //! A replica whose app answers what the attacker likes.
 
+use super::{Attack, Scene};
+use bytes::Bytes;
 use byzantine_consensus::{Answer, Digest, Outcome};
 use byzantine_proof::ResponseLeaf;
-use bytes::Bytes;
-use super::{Attack, Scene};
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! A replica that votes for what it likes, and for its opposite.
 
-use byzantine_consensus::{Batch, Message, ReplicaId, Vote};
 use super::{Attack, Scene};
+use byzantine_consensus::{Batch, Message, ReplicaId, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]

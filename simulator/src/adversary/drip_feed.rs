@@ -1,7 +1,7 @@
 //! A replica that supplies what is asked for drop by drop, and late.
 
-use byzantine_consensus::{Frame, ReplicaId, Supply};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, ReplicaId, Supply};
 
 /// The attack.
 #[derive(Debug, Default)]

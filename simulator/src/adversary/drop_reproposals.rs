@@ -1,7 +1,7 @@
 //! A primary that opens its view and proposes nothing of what the view demands.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

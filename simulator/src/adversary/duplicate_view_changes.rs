@@ -1,7 +1,7 @@
 //! A primary whose NEW-VIEW counts one VIEW-CHANGE for many, or ancient ones.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -14,7 +14,12 @@ impl Attack for DuplicateViewChanges {
         _: ReplicaId,
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
-        let ancient = scene.heard.signed.get("VIEW-CHANGE").cloned().unwrap_or_default();
+        let ancient = scene
+            .heard
+            .signed
+            .get("VIEW-CHANGE")
+            .cloned()
+            .unwrap_or_default();
         let doubled = scene.random.chance(500);
         for message in &mut messages {
             if let Message::NewView(opening) = message {

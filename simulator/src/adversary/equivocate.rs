@@ -1,7 +1,7 @@
 //! A primary that proposes one batch to one half, and another to the other half.
 
-use byzantine_consensus::{Message, ReplicaId, UnixMillis};
 use bytes::Bytes;
+use byzantine_consensus::{Message, ReplicaId, UnixMillis};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};

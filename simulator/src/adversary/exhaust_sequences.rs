@@ -1,7 +1,7 @@
 //! A primary that fills the window with batches of nothing.
 
-use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 use super::{Attack, Scene};
+use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]

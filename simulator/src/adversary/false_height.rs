@@ -1,7 +1,7 @@
 //! A replica that claims to be far ahead, so that others ask it for what is not there.
 
-use byzantine_consensus::{Frame, Message, ReplicaId, Sequence, View};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, Message, ReplicaId, Sequence, View};
 
 /// The attack.
 #[derive(Debug, Default)]

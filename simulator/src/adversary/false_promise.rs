@@ -1,7 +1,7 @@
 //! A replica that promises for every sequence, whatever it attested, and something else to each half.
 
-use byzantine_consensus::{Frame, Message, Promise, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, Message, Promise, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! A gateway that has far more requests abroad than it may.
 
-use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
-use bytes::Bytes;
 use super::{Attack, Scene};
+use bytes::Bytes;
+use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
 
 /// The attack.
 #[derive(Debug, Default)]

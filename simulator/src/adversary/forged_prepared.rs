@@ -1,7 +1,7 @@
 //! A replica that claims in a view change what never prepared: the votes are all its own.
 
-use byzantine_consensus::{Batch, Message, PreparedCertificate, ReplicaId, View, Vote};
 use super::{Attack, Scene};
+use byzantine_consensus::{Batch, Message, PreparedCertificate, ReplicaId, View, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]

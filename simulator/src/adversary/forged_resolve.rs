@@ -1,7 +1,7 @@
 //! A primary that orders a RESOLVE which nothing justifies.
 
-use byzantine_consensus::{Evidence, Message, ReplicaId, Resolution};
 use bytes::Bytes;
+use byzantine_consensus::{Evidence, Message, ReplicaId, Resolution};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};
@@ -17,7 +17,12 @@ impl Attack for ForgedResolve {
         if !scene.is_primary() || to == scene.me || scene.certified.0 == 0 {
             return batches;
         }
-        let mut results = scene.heard.signed.get("RESULT").cloned().unwrap_or_default();
+        let mut results = scene
+            .heard
+            .signed
+            .get("RESULT")
+            .cloned()
+            .unwrap_or_default();
         results.truncate(scene.members);
         let sequence = scene.certified.next();
         self.rewriting.batches(&batches, |batch| {

@@ -1,7 +1,7 @@
 //! A replica that floods everyone with votes for views that will not come.
 
-use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Subject, Suspicion, View, Vote};
 use super::{Attack, Scene};
+use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Subject, Suspicion, View, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]

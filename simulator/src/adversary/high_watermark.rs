@@ -1,7 +1,7 @@
 //! A primary that jumps to the window's end, and beyond it.
 
-use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 use super::{Attack, Scene};
+use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]

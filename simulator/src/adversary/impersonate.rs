@@ -1,7 +1,7 @@
 //! A replica that passes off others' words as its own, and its own as others'.
 
-use byzantine_consensus::{Frame, Message, ReplicaId, StatusReport};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, Message, ReplicaId, StatusReport};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -15,9 +15,13 @@ impl Attack for Impersonate {
             batches,
         } = scene.seal(&[Message::Status(StatusReport::default())])
         {
-            envelope.sender = ReplicaId((scene.me.0 + 1) % u8::try_from(scene.members).unwrap_or(1));
+            envelope.sender =
+                ReplicaId((scene.me.0 + 1) % u8::try_from(scene.members).unwrap_or(1));
             frames.push(Frame::Envelope { envelope, batches });
         }
-        frames.iter().flat_map(|frame| scene.to_all(frame)).collect()
+        frames
+            .iter()
+            .flat_map(|frame| scene.to_all(frame))
+            .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! A primary that names a request which nobody ever sent.
 
-use byzantine_consensus::{Message, ReplicaId, RequestId};
 use bytes::Bytes;
+use byzantine_consensus::{Message, ReplicaId, RequestId};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};

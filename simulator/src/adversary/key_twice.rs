@@ -1,7 +1,7 @@
 //! A gateway that uses clients' keys for requests of its own.
 
-use byzantine_consensus::{Frame, Message, ReplicaId, Request};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, Message, ReplicaId, Request};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -28,6 +28,9 @@ impl Attack for KeyTwice {
         ];
         let others = scene.others();
         let half = |to: &ReplicaId| usize::from(scene.second_half(*to));
-        others.iter().map(|to| (*to, frames[half(to)].clone())).collect()
+        others
+            .iter()
+            .map(|to| (*to, frames[half(to)].clone()))
+            .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! A replica that claims to know none of its app's answers.
 
-use byzantine_consensus::Outcome;
 use super::{Attack, Scene};
+use byzantine_consensus::Outcome;
 
 /// The attack.
 #[derive(Debug, Default)]

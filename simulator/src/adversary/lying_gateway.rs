@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::ledger::Proven;
 use super::{Attack, Scene};
+use crate::ledger::Proven;
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use byzantine_consensus::{Message, PreparedCertificate, ReplicaId, SignedMessage};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, PreparedCertificate, ReplicaId, SignedMessage};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -18,8 +18,17 @@ impl Attack for MixedCertificate {
     ) -> Vec<Message> {
         for message in &mut messages {
             if let Message::ViewChange(vote) = message {
-                let proposed = scene.heard.signed.get("PRE-PREPARE").and_then(|all| all.last());
-                let prepares = scene.heard.signed.get("PREPARE").cloned().unwrap_or_default();
+                let proposed = scene
+                    .heard
+                    .signed
+                    .get("PRE-PREPARE")
+                    .and_then(|all| all.last());
+                let prepares = scene
+                    .heard
+                    .signed
+                    .get("PREPARE")
+                    .cloned()
+                    .unwrap_or_default();
                 if let Some(pre_prepare) = proposed {
                     vote.prepared = vec![PreparedCertificate {
                         pre_prepare: pre_prepare.clone(),

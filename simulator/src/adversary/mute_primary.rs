@@ -1,7 +1,7 @@
 //! Liars that are honest until they are primary, and then silent: one after the other.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -15,7 +15,9 @@ impl Attack for MutePrimary {
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
         let primary = scene.is_primary();
-        messages.retain(|message| !(primary && matches!(message, Message::PrePrepare(_) | Message::NewView(_))));
+        messages.retain(|message| {
+            !(primary && matches!(message, Message::PrePrepare(_) | Message::NewView(_)))
+        });
         messages
     }
 }

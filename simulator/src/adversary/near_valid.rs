@@ -2,8 +2,8 @@
 
 use byzantine_consensus::{Batch, Message, ReplicaId};
 
-use crate::random::Random;
 use super::{Attack, Scene};
+use crate::random::Random;
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -29,7 +29,11 @@ impl Attack for NearValid {
 fn mutate(message: &mut Message, random: &mut Random) {
     let up = random.chance(500);
     let shift = |number: &mut u64| {
-        *number = if up { number.saturating_add(1) } else { number.saturating_sub(1) };
+        *number = if up {
+            number.saturating_add(1)
+        } else {
+            number.saturating_sub(1)
+        };
     };
     match message {
         Message::PrePrepare(vote) | Message::Prepare(vote) | Message::Commit(vote) => {

@@ -1,7 +1,7 @@
 //! A replica that keeps its prepared certificates to itself in a view change.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! A replica that hands out ledger entries with other answers in them.
 
-use byzantine_consensus::{Frame, ReplicaId, Supply};
-use bytes::Bytes;
 use super::{Attack, Scene};
+use bytes::Bytes;
+use byzantine_consensus::{Frame, ReplicaId, Supply};
 
 /// The attack.
 #[derive(Debug, Default)]

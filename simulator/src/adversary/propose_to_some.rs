@@ -1,7 +1,7 @@
 //! A primary that proposes to one half alone.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -14,7 +14,8 @@ impl Attack for ProposeToSome {
         to: ReplicaId,
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
-        messages.retain(|message| !matches!(message, Message::PrePrepare(_)) || !scene.second_half(to));
+        messages
+            .retain(|message| !matches!(message, Message::PrePrepare(_)) || !scene.second_half(to));
         messages
     }
 }

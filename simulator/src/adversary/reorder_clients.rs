@@ -1,7 +1,7 @@
 //! A primary that turns the order within each batch around.
 
-use byzantine_consensus::{Message, ReplicaId};
 use bytes::Bytes;
+use byzantine_consensus::{Message, ReplicaId};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};

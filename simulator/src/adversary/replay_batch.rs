@@ -1,7 +1,7 @@
 //! A primary that orders once more what was ordered before, beside what is new.
 
-use byzantine_consensus::{Message, ReplicaId};
 use bytes::Bytes;
+use byzantine_consensus::{Message, ReplicaId};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};
@@ -21,7 +21,10 @@ impl Attack for ReplayBatch {
         self.rewriting.batches(&batches, |batch| {
             let mut other = batch.clone();
             let earlier = heard.batches.range(..batch.sequence);
-            for id in earlier.flat_map(|(_, known)| known).flat_map(|known| &known.requests) {
+            for id in earlier
+                .flat_map(|(_, known)| known)
+                .flat_map(|known| &known.requests)
+            {
                 if !other.requests.contains(id) && !other.requests.is_empty() {
                     other.requests.push(*id);
                 }

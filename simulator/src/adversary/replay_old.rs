@@ -1,7 +1,7 @@
 //! A replica that says again what anyone said long ago.
 
-use byzantine_consensus::{Frame, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -15,6 +15,9 @@ impl Attack for ReplayOld {
                 frames.push(Frame::Relay(vec![first.clone()]));
             }
         }
-        frames.iter().flat_map(|frame| scene.to_all(frame)).collect()
+        frames
+            .iter()
+            .flat_map(|frame| scene.to_all(frame))
+            .collect()
     }
 }

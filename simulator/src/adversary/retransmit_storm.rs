@@ -1,12 +1,14 @@
 //! A gateway that sends every request it ever heard of, again and again, and more of its own.
 
-use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
-use bytes::Bytes;
 use super::{Attack, Scene};
+use bytes::Bytes;
+use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
 
 /// The attack.
 #[derive(Debug, Default)]
-pub(super) struct RetransmitStorm;
+pub(super) struct RetransmitStorm {
+    made: u32,
+}
 
 impl Attack for RetransmitStorm {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
@@ -21,7 +23,8 @@ impl Attack for RetransmitStorm {
                 key: format!("storm-{number}"),
                 key_source: KeySource::Gateway,
             };
-            if scene.random.chance(30) {
+            if self.made < 60 && scene.random.chance(30) {
+                self.made += 1;
                 requests.push(request.encode());
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use byzantine_consensus::{Batch, Digest, Message};
 use bytes::Bytes;
+use byzantine_consensus::{Batch, Digest, Message};
 
 /// Which batch stands for which, in votes too.
 #[derive(Debug, Default)]
@@ -28,7 +28,10 @@ impl Rewriting {
             self.0.insert(before.digest(), after.digest());
             Some(after.encode())
         };
-        batches.iter().map(|bytes| rewritten(bytes).unwrap_or_else(|| bytes.clone())).collect()
+        batches
+            .iter()
+            .map(|bytes| rewritten(bytes).unwrap_or_else(|| bytes.clone()))
+            .collect()
     }
 
     /// Names the other batches in the votes for them.

@@ -1,7 +1,7 @@
 //! A replica that orders, and never says what its app answered.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -14,7 +14,12 @@ impl Attack for SilentResults {
         _: ReplicaId,
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
-        messages.retain(|message| !matches!(message, Message::Result(_) | Message::Attest(_) | Message::Promise(_)));
+        messages.retain(|message| {
+            !matches!(
+                message,
+                Message::Result(_) | Message::Attest(_) | Message::Promise(_)
+            )
+        });
         messages
     }
 }

@@ -1,7 +1,7 @@
 //! A primary that leaves every other sequence empty.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -14,7 +14,9 @@ impl Attack for SkipSequences {
         _: ReplicaId,
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
-        messages.retain(|message| !matches!(message, Message::PrePrepare(vote) if vote.sequence.0 % 2 == 0));
+        messages.retain(
+            |message| !matches!(message, Message::PrePrepare(vote) if vote.sequence.0 % 2 == 0),
+        );
         messages
     }
 }

@@ -1,7 +1,7 @@
 //! A replica that tells one half one RESULT, and the other half another.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! A replica that shows an old checkpoint in a view change, or one with too few cosignatures.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

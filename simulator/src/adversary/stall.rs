@@ -1,7 +1,7 @@
 //! A primary that is slow on purpose: just under the timeout, every time.
 
-use byzantine_consensus::ReplicaId;
 use super::{Attack, Scene};
+use byzantine_consensus::ReplicaId;
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -9,6 +9,10 @@ pub(super) struct Stall;
 
 impl Attack for Stall {
     fn delay(&mut self, scene: &mut Scene<'_>, _: ReplicaId) -> u64 {
-        if scene.is_primary() { scene.request_timeout / 10 * 8 } else { 0 }
+        if scene.is_primary() {
+            scene.request_timeout / 10 * 8
+        } else {
+            0
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A replica that suspects every primary at once, and moves on without a reason.
 
-use byzantine_consensus::{Frame, Message, ReplicaId, Subject, Suspicion, ViewChange};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, Message, ReplicaId, Subject, Suspicion, ViewChange};
 
 /// The attack.
 #[derive(Debug, Default)]

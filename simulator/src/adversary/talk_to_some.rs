@@ -1,7 +1,7 @@
 //! A replica that talks to one half alone.
 
-use byzantine_consensus::{Frame, Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

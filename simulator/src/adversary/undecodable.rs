@@ -1,8 +1,8 @@
 //! A replica whose messages and batches are no such thing.
 
-use byzantine_consensus::{Frame, Message, ReplicaId};
-use bytes::Bytes;
 use super::{Attack, Scene};
+use bytes::Bytes;
+use byzantine_consensus::{Frame, Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -13,7 +13,10 @@ impl Attack for Undecodable {
         if scene.random.chance(500) {
             return batches;
         }
-        batches.iter().map(|bytes| bytes.slice(..bytes.len() / 2)).collect()
+        batches
+            .iter()
+            .map(|bytes| bytes.slice(..bytes.len() / 2))
+            .collect()
     }
 
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
@@ -21,12 +24,16 @@ impl Attack for Undecodable {
             return Vec::new();
         }
         let garbage = scene.random.number().to_be_bytes();
-        let many = vec![Bytes::from_static(&[9]); usize::try_from(scene.random.below(80)).unwrap_or(0)];
+        let many =
+            vec![Bytes::from_static(&[9]); usize::try_from(scene.random.below(80)).unwrap_or(0)];
         let frames = [
             scene.seal_raw(vec![Bytes::copy_from_slice(&garbage)]),
             scene.seal_raw(many),
             scene.seal(&[Message::Requests(vec![Bytes::copy_from_slice(&garbage)])]),
         ];
-        frames.iter().flat_map(|frame| scene.to_all(frame)).collect()
+        frames
+            .iter()
+            .flat_map(|frame| scene.to_all(frame))
+            .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! A backup that proposes as if it were primary.
 
-use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 use super::{Attack, Scene};
+use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -18,7 +18,11 @@ impl Attack for Usurp {
             sequence: batch.sequence,
             digest: batch.digest(),
         };
-        let messages = [Message::PrePrepare(vote), Message::Prepare(vote), Message::Commit(vote)];
+        let messages = [
+            Message::PrePrepare(vote),
+            Message::Prepare(vote),
+            Message::Commit(vote),
+        ];
         let frame = scene.seal_with(&messages, vec![batch.encode()]);
         scene.to_all(&frame)
     }

@@ -1,7 +1,7 @@
 //! A gateway that tells the primary of its requests, and nobody else; nor does it supply them.
 
-use byzantine_consensus::{Frame, Message, ReplicaId, Supply};
 use super::{Attack, Scene};
+use byzantine_consensus::{Frame, Message, ReplicaId, Supply};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -14,12 +14,17 @@ impl Attack for WithholdBody {
         to: ReplicaId,
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
-        messages.retain(|message| !matches!(message, Message::Requests(_)) || scene.view.primary(scene.members) == to);
+        messages.retain(|message| {
+            !matches!(message, Message::Requests(_)) || scene.view.primary(scene.members) == to
+        });
         messages
     }
 
     fn direct(&mut self, _: &mut Scene<'_>, _: ReplicaId, frame: Frame) -> Option<Frame> {
-        let body = matches!(frame, Frame::Supply(Supply::Requests(_) | Supply::Batches(_)));
+        let body = matches!(
+            frame,
+            Frame::Supply(Supply::Requests(_) | Supply::Batches(_))
+        );
         (!body).then_some(frame)
     }
 }

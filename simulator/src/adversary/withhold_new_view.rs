@@ -1,7 +1,7 @@
 //! A primary that never opens its view.
 
-use byzantine_consensus::{Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! A replica that cosigns roots of trees that do not exist.
 
-use byzantine_consensus::{Digest, Message, ReplicaId};
 use super::{Attack, Scene};
+use byzantine_consensus::{Digest, Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! A primary that proposes times from long ago and from far ahead.
 
-use byzantine_consensus::{Message, ReplicaId, UnixMillis};
 use bytes::Bytes;
+use byzantine_consensus::{Message, ReplicaId, UnixMillis};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};
@@ -22,7 +22,11 @@ impl Attack for WrongTime {
             let mut other = batch.clone();
             let shift = 3_600_000;
             other.time = other.time.map(|time| {
-                UnixMillis(if later { time.0 + shift } else { time.0.saturating_sub(shift) })
+                UnixMillis(if later {
+                    time.0 + shift
+                } else {
+                    time.0.saturating_sub(shift)
+                })
             });
             (other != *batch).then_some(other)
         })

@@ -72,8 +72,12 @@ pub fn ledgers_agree(
     checks: &Checks,
     ledgers: &[(ReplicaId, &Ledger)],
 ) -> Result<Vec<Arc<Settlement>>, Violation> {
-    let longest = ledgers.iter().max_by_key(|(_, ledger)| ledger.entries().len());
-    let longest = longest.map(|(_, ledger)| ledger.entries().to_vec()).unwrap_or_default();
+    let longest = ledgers
+        .iter()
+        .max_by_key(|(_, ledger)| ledger.entries().len());
+    let longest = longest
+        .map(|(_, ledger)| ledger.entries().to_vec())
+        .unwrap_or_default();
     for (replica, ledger) in ledgers {
         for (ours, theirs) in ledger.entries().iter().zip(&longest) {
             let equal = Arc::ptr_eq(ours, theirs) || same(ours, theirs);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byzantine_consensus::{Digest, ReplicaId};
+use byzantine_consensus::{Digest, Message, ReplicaId};
 
 use super::{Checks, Violation};
 use crate::authority::Cosigned;
@@ -25,6 +25,23 @@ impl Checks {
             self.one_certificate_a_size(cosigned)?;
         }
         Ok(())
+    }
+
+    /// A replica sends these messages.
+    ///
+    /// # Errors
+    /// The promise that this breaks.
+    pub fn attested(&mut self, by: ReplicaId, messages: &[Message]) -> Result<(), Violation> {
+        let attestations = messages.iter().filter_map(|message| match message {
+            Message::Attest(vote) if self.is_correct(by) => Some(Cosigned {
+                by,
+                size: vote.size,
+                root: vote.root,
+            }),
+            _ => None,
+        });
+        let made: Vec<Cosigned> = attestations.collect();
+        self.cosigned(&made)
     }
 
     fn one_root_a_size(&mut self, made: &Cosigned) -> Result<(), Violation> {

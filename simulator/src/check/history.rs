@@ -76,7 +76,10 @@ fn check_call(
     odd_apps: bool,
 ) -> Result<(), Violation> {
     let expected = bank.call(number, id, request).map_err(|before| {
-        Violation::new("exactly-once", format!("{id} ran as {before} and as {number}"))
+        Violation::new(
+            "exactly-once",
+            format!("{id} ran as {before} and as {number}"),
+        )
     })?;
     let content = &settled.answer.content[..];
     // Where answers were lost, or apps are odd, a verdict may stand in the answer's place.
@@ -89,7 +92,10 @@ fn check_call(
 }
 
 fn missing(id: RequestId) -> Violation {
-    Violation::new("validity", format!("the ledger has an answer to {id} and not its request"))
+    Violation::new(
+        "validity",
+        format!("the ledger has an answer to {id} and not its request"),
+    )
 }
 
 fn answers_are_the_ledgers(calls: &[Call], places: &Places) -> Result<(), Violation> {

@@ -31,7 +31,11 @@ type Done = [u64; 4];
 pub fn linearizable(calls: &[Call]) -> Option<Result<(), Violation>> {
     let events: Vec<Event<'_>> = calls
         .iter()
-        .filter(|call| call.returned.as_ref().is_none_or(|it| it.kind != LeafKind::Reused))
+        .filter(|call| {
+            call.returned
+                .as_ref()
+                .is_none_or(|it| it.kind != LeafKind::Reused)
+        })
         .map(|call| {
             // A verdict says that nobody knows; so the call may have taken effect or not.
             let known = call.returned.as_ref().filter(|it| it.kind == LeafKind::App);
@@ -52,7 +56,10 @@ pub fn linearizable(calls: &[Call]) -> Option<Result<(), Violation>> {
     match search.explain() {
         Some(true) => Some(Ok(())),
         Some(false) => {
-            let detail = format!("no order of {} calls explains what clients saw", events.len());
+            let detail = format!(
+                "no order of {} calls explains what clients saw",
+                events.len()
+            );
             Some(Err(Violation::new("linearizability", detail)))
         }
         None => None,

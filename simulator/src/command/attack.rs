@@ -53,7 +53,11 @@ impl AttackRun {
                 print(&row, output);
             }
         }
-        if broken == 0 { Verdict::Kept } else { Verdict::Broken }
+        if broken == 0 {
+            Verdict::Kept
+        } else {
+            Verdict::Broken
+        }
     }
 
     fn row(&self, attack: AttackKind, members: usize) -> Row {
@@ -86,7 +90,10 @@ impl AttackRun {
 fn note(options: &Options, report: &Report, broken: &mut Vec<String>) {
     if let Some(violation) = &report.violation {
         let again = reproduction(&options.arguments());
-        broken.push(format!("{}: {} ({again})", violation.invariant, violation.detail));
+        broken.push(format!(
+            "{}: {} ({again})",
+            violation.invariant, violation.detail
+        ));
     }
 }
 
@@ -98,7 +105,10 @@ fn print(row: &Row, output: Output) {
         println!("{text}");
         return;
     }
-    println!("{attack:<24} n={members:<3} {} broken, {kept} % of throughput kept", row.broken.len());
+    println!(
+        "{attack:<24} n={members:<3} {} broken, {kept} % of throughput kept",
+        row.broken.len()
+    );
     for line in row.broken.iter().take(3) {
         println!("    {}", line.chars().take(400).collect::<String>());
     }

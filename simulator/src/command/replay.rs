@@ -30,7 +30,10 @@ impl Replay {
             let report = run(&options, false);
             if let Some(violation) = report.violation {
                 verdict = Verdict::Broken;
-                println!("{name}: broken: {}: {}", violation.invariant, violation.detail);
+                println!(
+                    "{name}: broken: {}: {}",
+                    violation.invariant, violation.detail
+                );
                 println!("    {}", reproduction(&options.arguments()));
             } else if output == Output::Text {
                 println!("{name}: kept, hash {:016x}", report.hash);

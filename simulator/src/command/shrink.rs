@@ -37,12 +37,17 @@ fn step(options: &Options, invariant: &str) -> Option<Options> {
         let violation = run(candidate, false).violation;
         violation.is_some_and(|violation| violation.invariant == invariant)
     };
-    candidates(options).into_iter().find(|candidate| candidate != options && broken(candidate))
+    candidates(options)
+        .into_iter()
+        .find(|candidate| candidate != options && broken(candidate))
 }
 
 fn candidates(options: &Options) -> Vec<Options> {
     let plan = Plan::of(options);
-    let present = options.forced.iter().fold(plan.faults, |all, fault| all.with(fault));
+    let present = options
+        .forced
+        .iter()
+        .fold(plan.faults, |all, fault| all.with(fault));
     let mut candidates = Vec::new();
     let only = Options {
         allowed: present,

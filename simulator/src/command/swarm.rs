@@ -55,7 +55,9 @@ impl Swarm {
             failure: !self.keep_going,
         };
         let progress = output == Output::Text;
-        let tally = run_all(self.jobs, until, progress, |number| self.options(first, number));
+        let tally = run_all(self.jobs, until, progress, |number| {
+            self.options(first, number)
+        });
         let seconds = started.elapsed().as_secs_f64();
         match output {
             Output::Text => print_text(&tally, first, seconds, self.jobs),
@@ -77,13 +79,18 @@ impl Swarm {
         Options {
             requests: self.requests,
             allowed,
-            ..Options::swarm(first.wrapping_add(number), self.n.get(turn).copied().unwrap_or(4))
+            ..Options::swarm(
+                first.wrapping_add(number),
+                self.n.get(turn).copied().unwrap_or(4),
+            )
         }
     }
 }
 
 fn fresh_seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     now.as_secs() * 1_000_000
 }
 
@@ -101,7 +108,11 @@ fn print_text(tally: &Tally, first: u64, seconds: f64, jobs: usize) {
         *kinds.entry(&failure.invariant).or_default() += 1;
     }
     for failure in tally.failures.iter().take(20) {
-        println!("broken: {}: {}", failure.invariant, shortened(&failure.detail));
+        println!(
+            "broken: {}: {}",
+            failure.invariant,
+            shortened(&failure.detail)
+        );
         println!("        {}", reproduction(&failure.arguments));
     }
     if !kinds.is_empty() {

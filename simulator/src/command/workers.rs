@@ -39,7 +39,9 @@ pub(super) fn run_all(
             scope.spawn(move || work(&(next, stopped, total), until, tells, started, options));
         }
     });
-    total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    total
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 type Shared<'a> = (&'a AtomicU64, &'a AtomicBool, &'a Mutex<Tally>);
@@ -63,7 +65,9 @@ fn work(
         if report.violation.is_some() && until.failure {
             stopped.store(true, Ordering::Relaxed);
         }
-        let mut total = total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut total = total
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         total.add(&options, &report);
         if tells && told.elapsed() >= PROGRESS {
             told = Instant::now();

@@ -69,7 +69,11 @@ impl World {
     fn slot_of(&self, name: ReplicaId, asking: ReplicaId) -> Option<usize> {
         let members = self.plan.options.members;
         let twin = self.places.get(members).filter(|twin| twin.node.id == name);
-        let side = self.sides.get(usize::from(asking.0)).copied().unwrap_or(false);
+        let side = self
+            .sides
+            .get(usize::from(asking.0))
+            .copied()
+            .unwrap_or(false);
         match twin {
             Some(_) if side => Some(members),
             _ => Some(usize::from(name.0)).filter(|slot| *slot < members),
@@ -88,7 +92,9 @@ impl World {
         }
         let sender = self.places[from].node.id;
         let receiver = self.places[to].node.id;
-        self.trace.line(self.now, || format!("r{receiver} <- r{sender} {}", describe(&frame)));
+        self.trace.line(self.now, || {
+            format!("r{receiver} <- r{sender} {}", describe(&frame))
+        });
         self.trace.count(match &*frame {
             Frame::Envelope { .. } => "frame envelope",
             Frame::Relay(_) => "frame relay",
@@ -127,7 +133,10 @@ impl World {
         let ran = match ran {
             Ok(ran) => ran,
             Err(twice) if self.is_correct(slot) => {
-                return Err(Violation::new("exactly-once", format!("replica {id}: {twice:?}")));
+                return Err(Violation::new(
+                    "exactly-once",
+                    format!("replica {id}: {twice:?}"),
+                ));
             }
             Err(_) => None,
         };
@@ -137,7 +146,9 @@ impl World {
                 self.trace.count("answer lost");
             }
             let sequence = ran.sequence;
-            self.trace.line(self.now, || format!("r{id} ran s{sequence} ({} calls)", ran.calls.len()));
+            self.trace.line(self.now, || {
+                format!("r{id} ran s{sequence} ({} calls)", ran.calls.len())
+            });
             if let Some(outcomes) = ran.outcomes {
                 let outcomes = self.own_outcomes(slot, outcomes);
                 self.input(slot, Input::Executed(sequence, outcomes));
@@ -179,7 +190,9 @@ impl World {
 
     pub(super) fn submit(&mut self, client: usize, gateway: usize, request: Request) {
         let line = |request: &Request| format!("{} {}", request.method, request.target);
-        self.trace.line(self.now, || format!("c{client} -> r{gateway} {}", line(&request)));
+        self.trace.line(self.now, || {
+            format!("c{client} -> r{gateway} {}", line(&request))
+        });
         self.input(gateway, Input::Submit(client, request));
     }
 
@@ -204,11 +217,15 @@ impl World {
         let authority = std::sync::Arc::clone(self.places[0].node.authority());
         let judge = (&self.membership, authority.as_ref());
         let believed = self.clients.reply(client, id, proven, self.now, judge);
-        self.trace.line(self.now, || format!("c{client} <- leaf {}: {believed:?}", proven.position));
+        self.trace.line(self.now, || {
+            format!("c{client} <- leaf {}: {believed:?}", proven.position)
+        });
         match believed {
             Ok(()) => {
                 let rest = self.plan.chaos / 20;
-                let think = self.random.below(if self.healed_at.is_some() { 1000 } else { rest });
+                let think = self
+                    .random
+                    .below(if self.healed_at.is_some() { 1000 } else { rest });
                 self.at(think, Happening::Invoke(client));
             }
             Err(crate::client::Disbelief::Stale) => {}

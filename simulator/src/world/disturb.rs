@@ -57,21 +57,29 @@ impl World {
         }
     }
 
-    /// A replica that may be broken for good: one that is already, or one more while f allows.
+    /// A replica whose disk may be broken: one that is already, or one more while f allows.
     fn victim(&mut self) -> Option<usize> {
         let members = self.plan.options.members;
-        let liars = self.plan.liars.clone();
         let spent: Vec<usize> = (0..members)
-            .filter(|slot| !self.is_correct(*slot) && !liars.contains(slot))
+            .filter(|slot| self.checks.spent.contains(&self.places[*slot].node.id))
+            .filter(|slot| !self.plan.liars.contains(slot))
             .collect();
-        let spare = self.checks.faulty.len() < self.plan.faulty;
+        let spare = self.checks.spent.len() < self.plan.faulty;
         if spare && (spent.is_empty() || self.random.chance(300)) {
-            let correct: Vec<usize> = (0..members).filter(|slot| self.is_correct(*slot)).collect();
-            let slot = correct[self.random.place(correct.len())];
-            self.checks.faulty.insert(self.places[slot].node.id);
+            let whole = self.whole();
+            let slot = whole[self.random.place(whole.len())];
+            self.checks.spent.insert(self.places[slot].node.id);
             return Some(slot);
         }
         (!spent.is_empty()).then(|| spent[self.random.place(spent.len())])
+    }
+
+    /// Replicas that f does not need to excuse.
+    pub(super) fn whole(&self) -> Vec<usize> {
+        let members = 0..self.plan.options.members;
+        members
+            .filter(|slot| !self.checks.spent.contains(&self.places[*slot].node.id))
+            .collect()
     }
 
     /// One disturbance, and the next one planned.
@@ -84,8 +92,10 @@ impl World {
         if self.random.chance(300) {
             self.mend();
         }
-        let present: Vec<Fault> =
-            STRIKING.into_iter().filter(|fault| self.plan.faults.has(*fault)).collect();
+        let present: Vec<Fault> = STRIKING
+            .into_iter()
+            .filter(|fault| self.plan.faults.has(*fault))
+            .collect();
         if present.is_empty() {
             return Ok(());
         }
@@ -97,7 +107,8 @@ impl World {
     fn strike(&mut self, fault: Fault) {
         let members = self.plan.options.members;
         let someone = self.random.place(self.places.len());
-        self.trace.line(self.now, || format!("-- {} (r{someone})", fault.name()));
+        self.trace
+            .line(self.now, || format!("-- {} (r{someone})", fault.name()));
         match fault {
             Fault::Partition => {
                 let size = self.random.between(1, members as u64 - 1);
@@ -154,7 +165,8 @@ impl World {
             Fault::Rollback => self.roll_back(slot),
             Fault::BlankDisk => {
                 self.crash(slot, true);
-                self.places[slot].node.wipe();
+                let what = self.random.below(3);
+                self.places[slot].node.wipe(what != 1, what != 2);
                 self.places[slot].backup = None;
                 true
             }
@@ -186,7 +198,8 @@ impl World {
         let place = &mut self.places[slot];
         if let Some(backup) = place.backup.take() {
             place.node.roll_back(&backup);
-            place.refused = false;
+            let id = place.node.id;
+            self.checks.faulty.insert(id);
         }
         true
     }
@@ -204,7 +217,8 @@ impl World {
 
     /// The chaos ends: a quorum is healed, the rest stays as broken as it is.
     pub(super) fn heal(&mut self) -> Result<(), Violation> {
-        self.trace.line(self.now, || "-- a quorum is healed".to_owned());
+        self.trace
+            .line(self.now, || "-- a quorum is healed".to_owned());
         self.network.heal();
         self.healed_at = Some(self.now);
         self.leave_some_down();
@@ -227,14 +241,12 @@ impl World {
         if !self.plan.faults.has(Fault::Remain) {
             return;
         }
-        while self.checks.faulty.len() < self.plan.faulty {
-            let correct: Vec<usize> = (0..self.plan.options.members)
-                .filter(|slot| self.is_correct(*slot))
-                .collect();
-            let slot = correct[self.random.place(correct.len())];
+        while self.checks.spent.len() < self.plan.faulty {
+            let whole = self.whole();
+            let slot = whole[self.random.place(whole.len())];
             self.trace.count(Fault::Remain.name());
             let id = self.places[slot].node.id;
-            self.checks.faulty.insert(id);
+            self.checks.spent.insert(id);
             self.places[slot].remains = true;
             if self.places[slot].node.is_up() {
                 self.crash(slot, true);

@@ -10,17 +10,25 @@ use crate::plan::{MILLISECOND, SECOND};
 impl World {
     /// The replicas that were healed and are correct: everything is up to them.
     fn healthy(&self) -> Vec<usize> {
-        let members = 0..self.plan.options.members;
-        members.filter(|slot| self.is_correct(*slot)).collect()
+        self.whole()
     }
 
     fn standings(&self) -> Vec<Standing> {
-        let nodes = self.healthy().into_iter().map(|slot| &self.places[slot].node);
-        nodes.filter_map(|node| Some(node.replica()?.standing())).collect()
+        let nodes = self
+            .healthy()
+            .into_iter()
+            .map(|slot| &self.places[slot].node);
+        nodes
+            .filter_map(|node| Some(node.replica()?.standing()))
+            .collect()
     }
 
     pub(super) fn highest_view(&self) -> u64 {
-        self.standings().iter().map(|at| at.view.0).max().unwrap_or(0)
+        self.standings()
+            .iter()
+            .map(|at| at.view.0)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Whether everything is answered and at rest; that must be so in time.
@@ -44,7 +52,8 @@ impl World {
                     && !at.changing
                     && at.executed == at.certified
                     && first.is_some_and(|first| {
-                        (first.root, first.view, first.certified) == (at.root, at.view, at.certified)
+                        (first.root, first.view, first.certified)
+                            == (at.root, at.view, at.certified)
                     })
             })
     }
@@ -70,7 +79,11 @@ impl World {
                     )
                 },
             );
-            let role = if self.is_correct(slot) { "" } else { " (faulty)" };
+            let role = if self.is_correct(slot) {
+                ""
+            } else {
+                " (faulty)"
+            };
             text = format!("{text}; r{}{role} {state}", node.id);
         }
         text
@@ -88,10 +101,12 @@ impl World {
             return Err(Violation::new("quiet", detail));
         }
         self.now = answered_at;
-        let ledgers: Vec<(ReplicaId, &Ledger)> = self
-            .healthy()
-            .into_iter()
-            .map(|slot| (self.places[slot].node.id, &self.places[slot].node.ledger))
+        let correct = self
+            .places
+            .iter()
+            .filter(|place| self.checks.is_correct(place.node.id));
+        let ledgers: Vec<(ReplicaId, &Ledger)> = correct
+            .map(|place| (place.node.id, &place.node.ledger))
             .collect();
         let longest = ledgers_agree(&self.checks, &ledgers)?;
         let bank = witness(&longest, &self.clients.calls, self.checks.odd_apps)?;
@@ -102,7 +117,11 @@ impl World {
             }
         }
         // A rebuilt app skips what a verdict settled, so odd apps need not agree.
-        if self.checks.odd_apps { Ok(()) } else { self.apps_agree(&bank) }
+        if self.checks.odd_apps {
+            Ok(())
+        } else {
+            self.apps_agree(&bank)
+        }
     }
 
     /// Lets time pass until then.
@@ -138,11 +157,13 @@ impl World {
     pub(super) fn report(mut self, violation: Option<Violation>) -> Report {
         if let Some(violation) = &violation {
             let (invariant, detail) = (violation.invariant, violation.detail.clone());
-            self.trace.line(self.now, || format!("!! {invariant}: {detail}"));
+            self.trace
+                .line(self.now, || format!("!! {invariant}: {detail}"));
         }
         let calls = self.clients.calls.iter();
         let returned = calls.filter_map(|call| call.returned.as_ref());
-        let (answered, busy) = returned.fold((0, 0), |(count, last), it| (count + 1, it.at.max(last)));
+        let (answered, busy) =
+            returned.fold((0, 0), |(count, last), it| (count + 1, it.at.max(last)));
         let healed = self.healed_at.unwrap_or(self.now);
         let views = self.highest_view().saturating_sub(self.view_at_healing);
         Report {

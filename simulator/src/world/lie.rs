@@ -16,7 +16,9 @@ impl World {
     }
 
     fn is_liar(&self, slot: usize) -> bool {
-        self.plan.liars.contains(&usize::from(self.places[slot].node.id.0))
+        self.plan
+            .liars
+            .contains(&usize::from(self.places[slot].node.id.0))
     }
 
     /// What a gateway tells its client, if anything.
@@ -25,7 +27,11 @@ impl World {
             return Some(proven);
         }
         self.with_attack(slot, |attack, scene| {
-            if attack.serves(scene) { attack.reply(scene, proven) } else { None }
+            if attack.serves(scene) {
+                attack.reply(scene, proven)
+            } else {
+                None
+            }
         })
     }
 
@@ -62,7 +68,11 @@ impl World {
             }
             for (to, frame) in turn.direct {
                 let held = attack.delay(scene, to);
-                parcels.extend(attack.direct(scene, to, frame).map(|frame| (to, frame, held)));
+                parcels.extend(
+                    attack
+                        .direct(scene, to, frame)
+                        .map(|frame| (to, frame, held)),
+                );
             }
             let injected = attack.inject(scene);
             parcels.extend(injected.into_iter().map(|(to, frame)| (to, frame, 0)));
@@ -77,8 +87,16 @@ impl World {
         slot: usize,
         act: impl FnOnce(&mut dyn Attack, &mut Scene<'_>) -> T,
     ) -> T {
-        let mut attack = self.attack.take().expect("only a world with an attack has liars that lie");
-        let liars: Vec<ReplicaId> = self.plan.liars.iter().map(|liar| replica_id(*liar)).collect();
+        let mut attack = self
+            .attack
+            .take()
+            .expect("only a world with an attack has liars that lie");
+        let liars: Vec<ReplicaId> = self
+            .plan
+            .liars
+            .iter()
+            .map(|liar| replica_id(*liar))
+            .collect();
         let node = &self.places[slot].node;
         let standing = node.replica().map(byzantine_consensus::Replica::standing);
         let authority = Arc::clone(node.authority());
