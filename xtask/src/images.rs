@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &ImagesArguments) -> Result<(), XtaskError> {
     let images = chosen(&arguments.only)?;
     let builder = Builder::find()?;
     let out = workspace_root().join(&arguments.out);
-    let programs = compile(&images)?;
+    let programs = compile()?;
     for image in images {
         let beginning = Instant::now();
         let reference = format!("byzantine/{}:{}", image.name, arguments.tag);
@@ -120,8 +120,9 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Image>, XtaskError> {
     only.iter().map(named).collect()
 }
 
-/// Compiles the programs; where they are.
-fn compile(images: &[&Image]) -> Result<PathBuf, XtaskError> {
+/// Compiles the programs; where they are. Always all of them: another selection would mean other
+/// features of what they share, and everything would be compiled anew each time.
+fn compile() -> Result<PathBuf, XtaskError> {
     let mut arguments = vec![
         "build",
         "--locked",
@@ -130,7 +131,7 @@ fn compile(images: &[&Image]) -> Result<PathBuf, XtaskError> {
         "--target",
         TARGET,
     ];
-    for image in images {
+    for image in &IMAGES {
         arguments.extend(["--package", image.package, "--bin", image.program]);
     }
     let target = workspace_root().join("target/images/build");

@@ -74,8 +74,10 @@ async fn an_operator_that_is_away_is_waited_for() {
     service.stop_operator().await;
     let why = replica.enrol_until(EnrolmentState::Unreachable).await;
     assert!(why.contains("is it running?"), "{why}");
+    let authority = std::fs::read(service.ca_file()).unwrap();
     service.start_operator().await;
     // The same authority, on another port.
+    assert_eq!(std::fs::read(service.ca_file()).unwrap(), authority);
     let again = Replica::new(&service, 0);
     again.enrol_until(EnrolmentState::Waiting).await;
 }
