@@ -6,7 +6,7 @@ use byzantine_consensus::{
     Batch, Execution, ExecutionItem, Outcome, Request, RequestId, Sequence, SettledAnswer,
     Settlement, UnixMillis, Verdict, request_id,
 };
-use byzantine_proof::{Digest, LeafKind, ResponseLeaf};
+use byzantine_proof::Digest;
 use std::collections::BTreeMap;
 
 /// A settled sequence. Which COMMITs decided it is kept apart, since that differs.
@@ -59,8 +59,8 @@ impl StoredEntry {
         borsh::from_slice(bytes).ok()
     }
 
-    /// The app calls of this sequence that count for a rebuilt app; those settled by a verdict
-    /// are left out. `None` when a request is missing.
+    /// The app calls of this sequence, also those settled by a verdict: the apps that live on have
+    /// run them. `None` when a request is missing.
     pub(super) fn calls(&self) -> Option<Execution> {
         let requests: BTreeMap<RequestId, &Bytes> = self
             .requests
@@ -90,9 +90,6 @@ impl StoredEntry {
     }
 }
 
-fn called(settled: &SettledAnswer) -> bool {
-    let leaf = std::str::from_utf8(&settled.answer.leaf).ok();
-    let leaf = leaf.and_then(|text| ResponseLeaf::parse(text).ok());
-    let by_app = leaf.is_none_or(|leaf| leaf.kind != LeafKind::Verdict);
-    by_app && matches!(settled.verdict, Verdict::Call { .. })
+const fn called(settled: &SettledAnswer) -> bool {
+    matches!(settled.verdict, Verdict::Call { .. })
 }
