@@ -24,7 +24,8 @@ const KEYS: [&str; 3] = ["vote.key", "cosigner.key", "link.key"];
 #[non_exhaustive]
 pub enum KeystoreError {
     /// A key file cannot be read.
-    #[error("cannot read the key {}: {source}; make keys with `byz keygen`, or correct `keys`",
+    #[error("cannot read the key {}: {source}; correct `keys`, or restore it from a copy: a key \
+        that a membership names cannot be made again. `byz keygen` makes those of a new replica",
         path.display())]
     Unreadable {
         /// The file.

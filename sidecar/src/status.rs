@@ -100,6 +100,9 @@ pub struct AppStatus {
     pub state: String,
     /// Whether its state can no longer be that of the others.
     pub diverged: bool,
+    /// Whether that lies on its own disk, so that a new start alone does not help.
+    #[serde(default)]
+    pub data_differ: bool,
     /// What it is doing, or what is wrong with it.
     pub detail: String,
 }

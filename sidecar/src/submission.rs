@@ -196,6 +196,15 @@ pub trait History: Send + Sync {
     fn calls_from(&self, sequence: Sequence, limit: usize) -> Result<Vec<Execution>, LedgerError>;
 }
 
+/// Where the state lies that is not what was agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Diverged {
+    /// In the process: a new start helps.
+    Memory,
+    /// In its own data: a new start helps only without them.
+    Data,
+}
+
 /// The app as the executor sees it; watched by the admin server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppHealth {
@@ -203,8 +212,8 @@ pub struct AppHealth {
     pub healthy: bool,
     /// It is being brought up to date.
     pub rebuilding: bool,
-    /// Its state can no longer be trusted; only a new start of its process helps.
-    pub diverged: bool,
+    /// Its state can no longer be trusted.
+    pub diverged: Option<Diverged>,
     /// Cause and next step in plain words.
     pub detail: String,
 }

@@ -1,7 +1,7 @@
 //! How a replica's two processes are started.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::child::Launch;
@@ -76,6 +76,20 @@ pub(super) fn renew_instance(instance: &Path) -> Result<(), CliError> {
         .unwrap_or_default();
     let text = format!("{}-{}\n", std::process::id(), since.as_nanos());
     files::write_atomically(instance, text.as_bytes())
+}
+
+/// Puts an app's data out of its way, and tells where they are now: somebody may want to know what
+/// became of them.
+pub(super) fn put_data_aside(data: &Path) -> Result<PathBuf, CliError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CliError::Write { path, source }
+    };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let aside = data.with_extension(format!("differs-{}", since.unwrap_or_default().as_secs()));
+    std::fs::rename(data, &aside).map_err(failed(&aside))?;
+    std::fs::create_dir(data).map_err(failed(data))?;
+    Ok(aside)
 }
 
 /// The manifest's variables, with the replica's own instead where it has some.

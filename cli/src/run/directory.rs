@@ -49,6 +49,13 @@ impl Claim {
             clear(&path)?;
         }
         record(plan).write(&path)?;
+        // Also those that somebody took away: a replica that lost its data is no reason for the
+        // others not to run.
+        for replica in 0..plan.replicas() {
+            let directory = ReplicaDirectory(path.join(format!("replica-{replica}")));
+            create(&directory.app())?;
+            create(&directory.ledger())?;
+        }
         let membership = membership(plan, &path)?;
         let policy = Policy::of(&membership).to_string();
         files::write_atomically(&path.join("policy"), policy.as_bytes())?;
@@ -229,9 +236,6 @@ fn membership(plan: &Plan, path: &Path) -> Result<Membership, CliError> {
 fn member(path: &Path, replica: usize) -> Result<Member, CliError> {
     let directory = ReplicaDirectory(path.join(format!("replica-{replica}")));
     let id = ReplicaId(u8::try_from(replica).unwrap_or(u8::MAX));
-    for part in [directory.app(), directory.ledger()] {
-        create(&part)?;
-    }
     if directory.keys().exists() {
         if let Ok(keys) = Keystore::load(&directory.keys()) {
             return Ok(keys.member(id));

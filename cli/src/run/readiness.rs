@@ -25,25 +25,33 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// After this long without a quorum, and again, the reasons are shown.
 const SLOW_START: Duration = Duration::from_secs(15);
 
+/// Why and how an app is to be started again.
+pub(super) struct Wanted {
+    pub(super) why: String,
+    /// Its data are not what was agreed on, and must be out of its way.
+    pub(super) without_data: bool,
+}
+
 /// Resolves with the cause when a sidecar wants its app restarted.
 ///
 /// The first second after a start is left out: the sidecar has not met the new process yet.
-pub(super) async fn wants_restart(liveness: &Uri) -> String {
-    let (client, request) = (HttpClient::new(), Outgoing::get(liveness.clone()));
+pub(super) async fn wants_restart(status: &Uri) -> Wanted {
+    let (client, request) = (HttpClient::new(), Outgoing::get(status.clone()));
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
         ticks.tick().await;
         // A sidecar that is down wants nothing.
-        if let Ok(answer) = client.send(&request, PATIENCE).await
-            && answer.status == 503
-        {
-            return String::from_utf8_lossy(&answer.body)
-                .trim()
-                .chars()
-                .take(300)
-                .collect();
+        let Ok(answer) = client.send(&request, PATIENCE).await else {
+            continue;
+        };
+        let status: Option<Status> = serde_json::from_slice(&answer.body).ok();
+        if let Some(app) = status.map(|status| status.app).filter(|app| app.diverged) {
+            return Wanted {
+                why: app.detail,
+                without_data: app.data_differ,
+            };
         }
     }
 }

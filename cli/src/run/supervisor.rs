@@ -18,7 +18,7 @@ use super::console::Console;
 use super::directory::RunDirectory;
 use super::plan::Plan;
 use super::ports::Ports;
-use super::readiness::wants_restart;
+use super::readiness::{Wanted, wants_restart};
 use crate::error::CliError;
 use crate::http_client::parse_url;
 
@@ -136,12 +136,13 @@ struct Keeper {
 /// What only apps have.
 struct AppSide {
     instance: PathBuf,
-    admin: Uri,
+    data: PathBuf,
+    status: Uri,
 }
 
 enum End {
     Phase,
-    Restart(String),
+    Restart(Wanted),
     Crash(std::io::Result<std::process::ExitStatus>),
 }
 
@@ -153,8 +154,8 @@ impl Keeper {
         replica: usize,
         shared: Arc<Shared>,
     ) -> Result<Self, CliError> {
-        let admin = parse_url(&format!(
-            "http://127.0.0.1:{}/livez/app",
+        let status = parse_url(&format!(
+            "http://127.0.0.1:{}/status",
             plan.port_of(replica) + 2
         ))?;
         Ok(Self {
@@ -166,7 +167,8 @@ impl Keeper {
             shared,
             app: Some(AppSide {
                 instance: run.replica(replica).instance(),
-                admin,
+                data: run.replica(replica).app(),
+                status,
             }),
         })
     }
@@ -194,7 +196,7 @@ impl Keeper {
             let end = tokio::select! {
                 status = process.ended() => End::Crash(status),
                 _ = phase.wait_for(|phase| *phase >= self.until) => End::Phase,
-                why = self.restart_wanted() => End::Restart(why),
+                wanted = self.restart_wanted() => End::Restart(wanted),
             };
             match end {
                 End::Phase => {
@@ -202,11 +204,16 @@ impl Keeper {
                     process.stop(self.ending, self.patience, now).await;
                     return Ok(());
                 }
-                End::Restart(why) => {
+                End::Restart(Wanted { why, without_data }) => {
                     let text = format!("{} is started again: {why}", self.launch.what);
                     self.shared.console.announce(text).await;
                     let now = wait_for_killing(phase.clone());
                     process.stop(self.ending, self.patience, now).await;
+                    if let Some(app) = self.app.as_ref().filter(|_| without_data) {
+                        let aside = app::put_data_aside(&app.data)?;
+                        let text = format!("its data were put aside, in {}", aside.display());
+                        self.shared.console.announce(text).await;
+                    }
                 }
                 End::Crash(status) => {
                     let (how, tail) = (in_words(&status), process.bury().await);
@@ -222,9 +229,9 @@ impl Keeper {
         }
     }
 
-    async fn restart_wanted(&self) -> String {
+    async fn restart_wanted(&self) -> Wanted {
         match &self.app {
-            Some(app) => wants_restart(&app.admin).await,
+            Some(app) => wants_restart(&app.status).await,
             None => std::future::pending().await,
         }
     }

@@ -10,7 +10,7 @@ use crate::config::StateKind;
 use crate::driver::Snapshot;
 use crate::ledger::Ledger;
 use crate::status::{AppStatus, PeerStatus, Status};
-use crate::submission::AppHealth;
+use crate::submission::{AppHealth, Diverged};
 use crate::telemetry::Telemetry;
 
 /// Knows what to say about one replica.
@@ -30,10 +30,11 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Why the app's process must be started anew, if it must.
+    /// Why the app's process must be started anew, if that helps.
     pub(super) fn app_to_restart(&self) -> Option<String> {
         let health = self.health.borrow();
-        health.diverged.then(|| health.detail.clone())
+        let helps = health.diverged == Some(Diverged::Memory);
+        helps.then(|| health.detail.clone())
     }
 
     /// Whether clients should be sent here, and everything that is not as it should be. A missing
@@ -94,14 +95,15 @@ impl Reporter {
         AppStatus {
             healthy: health.healthy,
             state: format!("{:?}", self.state),
-            diverged: health.diverged,
+            diverged: health.diverged.is_some(),
+            data_differ: health.diverged == Some(Diverged::Data),
             detail: health.detail.clone(),
         }
     }
 
     fn app_trouble(&self) -> Option<String> {
         let health = self.health.borrow();
-        let what = if health.diverged {
+        let what = if health.diverged.is_some() {
             "the app's state is not what was agreed on"
         } else if health.rebuilding {
             "the app is being brought up to date"

@@ -14,7 +14,7 @@ use super::life::Life;
 use super::{Executor, MAX_ATTEMPTS, ordinal, place};
 use crate::canonical::is_safe;
 use crate::config::StateKind;
-use crate::submission::AppHealth;
+use crate::submission::{AppHealth, Diverged};
 
 /// How long to wait before a silent app is asked again, first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
@@ -212,11 +212,16 @@ impl Executor {
         match self.diverged_at {
             Some(ordinal) if applied >= ordinal => {
                 let detail = format!(
-                    "The app's own data differ from the other replicas' since \
-                    call {ordinal}. Stop this replica, delete its app's data, and start it again."
+                    "The app's own data differ from the other replicas' since call {ordinal}. \
+                    Take its data away and start it again: it is rebuilt by replay."
                 );
-                self.announce(false, false, &detail);
+                tracing::error!(detail, "the app cannot be used with these data");
                 self.standing = Standing::Spoiled { life };
+                self.publish(AppHealth {
+                    diverged: Some(Diverged::Data),
+                    detail,
+                    ..AppHealth::default()
+                });
             }
             _ => {
                 self.diverged_at = None;
@@ -479,10 +484,9 @@ impl Executor {
         self.standing = Standing::Spoiled { life };
         let detail = detail.to_owned();
         self.publish(AppHealth {
-            healthy: false,
-            rebuilding: false,
-            diverged: true,
+            diverged: Some(Diverged::Memory),
             detail,
+            ..AppHealth::default()
         });
     }
 
@@ -501,8 +505,8 @@ impl Executor {
         self.publish(AppHealth {
             healthy,
             rebuilding,
-            diverged: false,
             detail,
+            ..AppHealth::default()
         });
     }
 

@@ -61,7 +61,7 @@ async fn a_response_lost_without_a_new_life_spoils_the_app() {
         ["200 1", "lost", "lost"]
     );
     bench
-        .until(|health| health.diverged && health.detail.contains("Restart the app"))
+        .until(|health| health.diverged.is_some() && health.detail.contains("Restart the app"))
         .await;
     assert_eq!(bench.run(&["GET /d"]).await, ["lost"]);
     app.kill().await;
@@ -78,7 +78,7 @@ async fn a_life_used_before_the_sidecar_restarted_is_not_used_again() {
     let app = bench.start_app(&first).await;
     bench.run(&["POST /a"]).await;
     bench.restart_executor();
-    bench.until(|health| health.diverged).await;
+    bench.until(|health| health.diverged.is_some()).await;
     assert_eq!(bench.run(&["POST /b"]).await, ["lost"]);
     app.kill().await;
     let second = Shared::default();
@@ -93,7 +93,7 @@ async fn divergence_spoils_a_life() {
     let app = bench.start_app(&first).await;
     bench.run(&["POST /a"]).await;
     bench.diverged.send(Some(Sequence(1))).unwrap();
-    bench.until(|health| health.diverged).await;
+    bench.until(|health| health.diverged.is_some()).await;
     assert_eq!(bench.run(&["POST /b"]).await, ["lost"]);
     app.kill().await;
     let _app = bench.start_app(&Shared::default()).await;
