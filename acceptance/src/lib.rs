@@ -6,6 +6,7 @@
 //! sleeps where it can wait for an event, and no story leaves a process behind.
 
 pub mod client;
+pub mod comeback;
 pub mod console;
 pub mod eventually;
 pub mod exchange;

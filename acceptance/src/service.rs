@@ -123,6 +123,14 @@ impl Service {
     /// # Panics
     /// When it does not become ready.
     pub async fn start(&mut self) {
+        self.start_without(None).await;
+    }
+
+    /// The same where one replica will not come up.
+    ///
+    /// # Panics
+    /// When another one does not become ready.
+    pub async fn start_without(&mut self, missing: Option<u8>) {
         let mut command = self.guarded();
         command
             .args(["run", "--port", &self.port.to_string(), "--data"])
@@ -133,7 +141,7 @@ impl Service {
         }
         self.console.attach(&mut command);
         self.group = Some(Group::start(&mut command));
-        for replica in self.replicas() {
+        for replica in self.replicas().filter(|replica| Some(*replica) != missing) {
             self.ready(replica).await;
         }
     }

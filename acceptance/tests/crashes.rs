@@ -1,11 +1,10 @@
 //! Processes are killed while payments go on, and started again: nothing acknowledged is lost, and
 //! nothing runs twice.
 
-use byzantine_acceptance::eventually::until;
-use byzantine_acceptance::programs::byz;
+use byzantine_acceptance::comeback::{caught_up, ledgers_are_equal, votes_again};
 use byzantine_acceptance::service::Part;
 use byzantine_acceptance::wallet::Wallet;
-use byzantine_acceptance::{Call, Launch, Service, size};
+use byzantine_acceptance::{Call, Launch, size};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_primarys_sidecar_is_killed_under_load() {
@@ -84,47 +83,4 @@ async fn a_client_whose_gateway_dies_gets_the_first_answer_from_another() {
     );
     service.ready(2).await;
     service.stop().await;
-}
-
-/// The replica has everything that the others have.
-async fn caught_up(service: &mut Service, victim: u8) {
-    service.ready(victim).await;
-    let service = &*service;
-    let what = format!("replica {victim} has caught up");
-    let roots = async || {
-        let mut roots = Vec::new();
-        for replica in service.replicas() {
-            let status = service.status(replica).await;
-            roots.push(status.map(|status| (status.ledger_size, status.ledger_root)));
-        }
-        roots
-    };
-    until(&what, roots, |roots| {
-        roots.iter().all(|root| *root == roots[0])
-    })
-    .await;
-}
-
-/// While another replica stands still, there is a quorum only if the one that was killed votes.
-async fn votes_again(service: &Service, victim: u8) {
-    let other = (victim + 1) % 4;
-    service.pause(other);
-    let client = service.client();
-    for number in 0..10 {
-        let call = Call::get("/total", format!("votes-{number}"));
-        let answered = client.call(&call, usize::from(victim)).await;
-        assert_eq!(
-            answered.gateway,
-            usize::from(victim),
-            "{:?}",
-            client.refusals()
-        );
-    }
-    service.resume(other);
-}
-
-fn ledgers_are_equal(service: &Service) {
-    let data = service.data().display().to_string();
-    let audit = byz(["audit", "--data", &data]);
-    assert_eq!(audit.code, Some(0), "{audit:?}");
 }
