@@ -1,14 +1,14 @@
 //! `byzantine-sidecar-test`: the sidecar with its liars and switches, for tests on a cluster.
 //!
-//! `BYZANTINE_FAULT` names the liar; without it the replica is correct. A file beside the data
-//! directory cuts it off from its peers or kills it while it runs; `isolate`, `rejoin` and `crash`
-//! make that file from inside the container, which has no shell.
+//! `BYZANTINE_FAULT`, or a file `fault` beside the data directory, names the liar; without either
+//! the replica is correct. Other files there cut it off from its peers or kill it while it runs;
+//! `isolate`, `rejoin` and `crash` make those from inside the container, which has no shell.
 
 mod switches;
 
-use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{env, fs};
 
 use byzantine_adversary::{Fault, Seed, UnknownFault, interposer};
 use byzantine_sidecar::program::{self, Arguments};
@@ -86,18 +86,25 @@ fn turn(switch: &Switch) -> ExitCode {
 }
 
 fn liar(config: &Config) -> Result<Box<dyn Interposer>, TestError> {
-    let fault = env::var(FAULT).unwrap_or_default();
+    let volume = config.data.parent().unwrap_or(&config.data);
+    let fault = fault(volume);
     let inner = if fault.is_empty() {
         Box::new(Honest)
     } else {
         interposer(fault.parse::<Fault>()?, Seed(config.replica.into()))
     };
     say(&fault);
-    let volume = config.data.parent().unwrap_or(&config.data);
     let switches = Switches::beside(volume);
     let switched = Switched::watching(inner, switches);
     let switched = switched.map_err(|source| SidecarError::Thread { source })?;
     Ok(Box::new(switched))
+}
+
+/// The liar to be: of the environment, which all replicas share, or of a file on this one's volume.
+fn fault(volume: &Path) -> String {
+    let named = env::var(FAULT).ok().filter(|name| !name.is_empty());
+    let named = named.or_else(|| fs::read_to_string(volume.join("fault")).ok());
+    named.unwrap_or_default().trim().to_owned()
 }
 
 fn say(fault: &str) {
