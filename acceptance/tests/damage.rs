@@ -1,5 +1,5 @@
-//! What lies on a replica's disk is taken away, rots, or is edited by hand: the others serve on, the
-//! damage is told aloud, and all but a lost key heals.
+//! What lies on a replica's disk is taken away, rots, or is edited by hand: the others serve on,
+//! the damage is told aloud, and all but a lost key heals.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, OpenOptions};
@@ -159,11 +159,13 @@ fn rot(journal: &Path) {
 
 /// What somebody with a shell would do.
 fn edit(app: &Path) {
-    let script = "import glob, sqlite3, sys\n\
-        path = [p for p in glob.glob(sys.argv[1] + '/**', recursive=True) if p.endswith('.db') or p.endswith('.sqlite')][0]\n\
-        db = sqlite3.connect(path, timeout=30)\n\
-        db.execute('UPDATE accounts SET balance = balance + 1000 WHERE owner = (SELECT min(owner) FROM accounts)')\n\
-        db.commit()\n";
+    let script = "\
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1] + '/wallet.db', timeout=30)
+richest = 'SELECT min(owner) FROM accounts'
+database.execute(f'UPDATE accounts SET balance = balance + 1000 WHERE owner = ({richest})')
+database.commit()
+";
     let done = Command::new("python3")
         .args(["-c", script])
         .arg(app)

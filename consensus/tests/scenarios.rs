@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use byzantine_consensus::{Notice, Rejection};
+use byzantine_consensus::{Notice, Rejection, ReplicaId};
 use group::Group;
 
 #[test]
@@ -178,18 +178,10 @@ fn notice_line(id: usize, notice: &Notice) -> Option<String> {
         } => format!("{id}: certified {sequence}"),
         Notice::Phase { .. } => return None,
         Notice::Rejected {
-            rejection: Rejection::WrongView | Rejection::OutsideWindow,
-            ..
-        } => {
-            return None;
-        }
-        Notice::Rejected {
             replica,
             rejection,
             kind,
-        } => {
-            format!("{id}: rejects {kind} of {replica}: {rejection}")
-        }
+        } => return rejected(id, *replica, *rejection, kind),
         Notice::Equivocated { replica, sequence } => {
             format!("{id}: {replica} equivocated at {sequence}")
         }
@@ -230,4 +222,10 @@ fn notice_line(id: usize, notice: &Notice) -> Option<String> {
         Notice::VotesAgain { sequence } => format!("{id}: votes again above {sequence}"),
         Notice::CaughtUp(sequence) => format!("{id}: caught up to {sequence}"),
     })
+}
+
+/// Late votes are no news.
+fn rejected(id: usize, replica: ReplicaId, rejection: Rejection, kind: &str) -> Option<String> {
+    let late = matches!(rejection, Rejection::WrongView | Rejection::OutsideWindow);
+    (!late).then(|| format!("{id}: rejects {kind} of {replica}: {rejection}"))
 }

@@ -112,7 +112,8 @@ pub enum SidecarError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The mark beside the keys cannot be written. Without it a lost journal would go unnoticed.
-    #[error("cannot write {}: {source}; the directory of the keys must be writable", path.display())]
+    #[error("cannot write {}: {source}; the directory of the keys must be writable",
+        path.display())]
     Mark {
         /// The file.
         path: PathBuf,

@@ -202,7 +202,8 @@ fn slow(replica: ReplicaId, late: Duration) -> Sighting {
         replica: Some(replica.0),
         sequence: None,
         detail: format!(
-            "for {} s every vote of replica {replica} came {milliseconds} ms or more after the others'",
+            "for {} s every vote of replica {replica} came {milliseconds} ms or more after the \
+             others'",
             STRETCH.as_secs()
         ),
         next_step: "look at its host's load and disk, and at the network to it",

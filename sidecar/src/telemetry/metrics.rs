@@ -64,10 +64,9 @@ impl Metrics {
                 "Views left, by what their primary failed at.",
                 "reason",
             )?,
-            view_change_duration: make.histogram(
+            view_change_duration: make.seconds(
                 "view_change_duration_seconds",
                 "From leaving a view to entering the next.",
-                &SECONDS,
             )?,
             is_primary: make.gauge("is_primary", "1 while this replica is the primary.")?,
             peers_connected: make.gauge("peers_connected", "Other replicas with a link up.")?,
@@ -89,21 +88,16 @@ impl Metrics {
                 "replica",
             )?,
             rejections: make.counters("rejections_total", "Messages refused.", "kind")?,
-            journal_fsync: make.histogram(
+            journal_fsync: make.seconds(
                 "journal_fsync_duration_seconds",
                 "Waiting for the journal's disk.",
-                &SECONDS,
             )?,
             http_requests: make.histograms(
                 "http_request_duration_seconds",
                 "Answering clients, by status code.",
                 "code",
             )?,
-            app_roundtrip: make.histogram(
-                "app_roundtrip_seconds",
-                "Calls of the app.",
-                &SECONDS,
-            )?,
+            app_roundtrip: make.seconds("app_roundtrip_seconds", "Calls of the app.")?,
             batch_size: make.histogram("batch_size", "Requests in proposed batches.", &SIZES)?,
             queue_depth: make.gauges("queue_depth", "What waits in this replica.", "queue")?,
             registry: make.0,
@@ -217,6 +211,10 @@ impl Maker {
         label: &str,
     ) -> Result<IntCounterVec, prometheus::Error> {
         self.register(IntCounterVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+        self.histogram(name, help, &SECONDS)
     }
 
     fn histogram(

@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use crate::tidy::violation::Violation;
 
 /// Each crate of the workspace, and the crates of the workspace that it may link.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("byzantine-proof", &[]),
     ("byzantine-journal", &[]),
     ("byzantine-resource", &[]),
@@ -51,6 +51,14 @@ const ALLOWED: [(&str, &[&str]); 13] = [
         ],
     ),
     ("byzantine-chart", &[]),
+    (
+        "byzantine-simulator",
+        &[
+            "byzantine-consensus",
+            "byzantine-journal",
+            "byzantine-proof",
+        ],
+    ),
     (
         "byzantine-e2e",
         &["byzantine-acceptance", "byzantine-proof"],
