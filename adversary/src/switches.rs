@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use byzantine_sidecar::Interposer;
 use byzantine_sidecar::interposer::{Isolation, Outbound, Parcel};
-use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 

@@ -11,7 +11,10 @@ fn main() -> ExitCode {
     program::run("byzantine-sidecar", &arguments, correct)
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "choosing a liar, elsewhere, can fail")]
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "choosing a liar, elsewhere, can fail"
+)]
 fn correct(_: &Config) -> Result<Box<dyn Interposer>, SidecarError> {
     Ok(Box::new(Honest))
 }
