@@ -14,6 +14,7 @@ use crate::effect::{Effects, Notice};
 use crate::execution::SettledAnswer;
 use crate::frame::{Entry, Fetch, Frame, Supply};
 use crate::limits::{FETCH_ENTRIES, FETCH_NAMES, SUPPLY_BYTES};
+use crate::message::StatusReport;
 use crate::rejection::Rejection;
 use crate::replica::{Replica, reject};
 use crate::slot::Slot;
@@ -59,6 +60,41 @@ impl Replica {
             let fetch = Fetch::Entries(certified.next());
             effects.direct.push((peer, Frame::Fetch(fetch)));
         }
+        self.fetch_checkpoint(effects);
+    }
+
+    /// A certificate of a later sequence may have settled a checkpoint's, and peers that moved
+    /// their watermarks send its ATTESTs no more: then its certificate is in their ledgers.
+    fn fetch_checkpoint(&mut self, effects: &mut Effects) {
+        let checkpoint = self.stable + self.config.checkpoint_interval;
+        if self.certified < checkpoint {
+            return;
+        }
+        let moved = |report: &StatusReport| report.stable >= checkpoint;
+        let peer = self.next_peer(|peer| self.peers.get(&peer).is_some_and(moved));
+        if let Some(peer) = peer {
+            let fetch = Fetch::Entries(checkpoint);
+            effects.direct.push((peer, Frame::Fetch(fetch)));
+        }
+    }
+
+    /// The watermark that was missed, if the certificate is for the tree that was settled here.
+    fn adopt_checkpoint(&mut self, entry: &Entry, effects: &mut Effects) -> Result<(), Rejection> {
+        let certificate = &entry.certificate;
+        let sequence = certificate.sequence;
+        let missed = sequence > self.stable && sequence <= self.certified;
+        if !missed || entry.commit.vote.sequence != sequence {
+            return Ok(());
+        }
+        check_cosignatures(certificate, self.judge())?;
+        let run = self.slots.get(&sequence).and_then(|slot| slot.run.as_ref());
+        let settled = run.and_then(|run| run.settled.as_ref());
+        let ours = settled.map(|settled| (settled.size, settled.root));
+        if ours != Some((certificate.size, certificate.root)) {
+            return Err(Rejection::Supply);
+        }
+        self.note_stable(certificate, effects);
+        Ok(())
     }
 
     /// Peers in turn, so that a silent one delays but does not block.
@@ -154,6 +190,7 @@ impl Replica {
             .take(usize::try_from(FETCH_ENTRIES).unwrap_or(0))
         {
             let sequence = entry.commit.vote.sequence;
+            self.adopt_checkpoint(&entry, effects)?;
             if sequence > self.certified && sequence <= self.certified + self.window() {
                 self.adoptable.insert(sequence, entry);
             }

@@ -24,7 +24,7 @@ impl Replica {
                 break;
             };
             let run = self.start(&batch, &requests);
-            let execution = self.execution(&run, &requests, &batch);
+            let mut execution = self.execution(&run, &requests, &batch);
             let idle = execution.items.is_empty();
             let slot = self.slots.entry(sequence).or_default();
             slot.run = Some(run);
@@ -34,6 +34,7 @@ impl Replica {
             if idle {
                 self.note_executed(sequence, Vec::new());
             } else if self.certified < sequence {
+                execution.recorded = self.take_recorded(sequence, effects);
                 effects.executions.push(execution);
             }
         }

@@ -3,8 +3,6 @@
 //! Votes are restored from the log as they were sent, never cast anew; so a replica that
 //! restarts does not contradict itself. What the log does not have, STATUS brings.
 
-use std::collections::BTreeMap;
-
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::config::{LedgerState, Recovered};
 use crate::effect::Effects;
@@ -22,17 +20,17 @@ impl Replica {
     pub(crate) fn recover(&mut self, recovered: Recovered, effects: &mut Effects) {
         let Recovered { ledger, records } = recovered;
         self.take_up_ledger(ledger);
-        let mut outcomes = BTreeMap::new();
         // What the replayed handlers want done was done before the crash, or is repeated below.
         let mut done = Effects::default();
         for record in records {
             if let Record::Executed(sequence, results) = record {
-                outcomes.insert(sequence, results);
+                self.recorded.insert(sequence, results);
             } else {
                 self.replay(record, &mut done);
             }
         }
-        self.run_again(outcomes, effects);
+        self.recorded = self.recorded.split_off(&self.certified.next());
+        self.dispatch_committed(effects);
         self.rename_requests();
     }
 
@@ -154,20 +152,19 @@ impl Replica {
         }
     }
 
-    /// Runs above the ledger start again; those with recorded outcomes keep them.
-    fn run_again(&mut self, mut outcomes: BTreeMap<Sequence, Vec<Outcome>>, effects: &mut Effects) {
-        let mut executions = Effects::default();
-        self.dispatch_committed(&mut executions);
-        for mut execution in executions.executions {
-            let sequence = execution.sequence;
-            if let Some(recorded) = outcomes.remove(&sequence)
-                && self.note_executed(sequence, recorded.clone())
-            {
-                self.repeat_result(sequence, &recorded, effects);
-                execution.recorded = Some(recorded);
-            }
-            effects.executions.push(execution);
+    /// Runs above the ledger start again; those with recorded outcomes keep them, whether their
+    /// batch is handed over now or only once a peer has supplied what the log lacks of it.
+    pub(crate) fn take_recorded(
+        &mut self,
+        sequence: Sequence,
+        effects: &mut Effects,
+    ) -> Option<Vec<Outcome>> {
+        let recorded = self.recorded.remove(&sequence)?;
+        if !self.note_executed(sequence, recorded.clone()) {
+            return None;
         }
+        self.repeat_result(sequence, &recorded, effects);
+        Some(recorded)
     }
 
     /// The outcomes were durable but their RESULT was torn off with the end of the log.
@@ -215,6 +212,8 @@ impl Replica {
                 .values()
                 .map(|batch| Record::Batch(batch.encode())),
         );
+        let recorded = self.recorded.iter();
+        records.extend(recorded.map(|(at, outcomes)| Record::Executed(*at, outcomes.clone())));
         for (sequence, slot) in &self.slots {
             self.slot_records(*sequence, slot, &mut records);
         }

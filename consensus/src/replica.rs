@@ -71,6 +71,8 @@ pub struct Replica {
     /// Every batch up to here was handed to the executor; so all up to here is committed.
     pub(crate) dispatched: Sequence,
     pub(crate) executed: Sequence,
+    /// Outcomes that the log had, of runs that are not handed over again yet.
+    pub(crate) recorded: BTreeMap<Sequence, Vec<Outcome>>,
     pub(crate) keys: KeyTable,
     pub(crate) ordinal: u64,
     pub(crate) time: UnixMillis,
@@ -235,6 +237,7 @@ impl Replica {
             stable_certificate: None,
             dispatched: Sequence(0),
             executed: Sequence(0),
+            recorded: BTreeMap::new(),
             keys: KeyTable::default(),
             ordinal: 0,
             time: UnixMillis(0),

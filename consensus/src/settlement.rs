@@ -82,7 +82,11 @@ impl Replica {
         };
         let Some(run) = &slot.run else { return };
         let Some(settled) = &run.settled else { return };
-        if slot.attestations.contains_key(&self.config.replica) {
+        // Sizes never fall: after a crash this one may be settled anew though a larger one was
+        // attested before, which proves its leaves too.
+        let own = &self.config.replica;
+        let mut from_here = self.slots.range(sequence..);
+        if from_here.any(|(_, slot)| slot.attestations.contains_key(own)) {
             return;
         }
         let (size, root) = (settled.size, settled.root);
@@ -200,7 +204,7 @@ impl Replica {
     }
 
     /// Stable checkpoints sit at multiples of K; the watermarks move. (OSDI'99 §4.3)
-    fn note_stable(&mut self, certificate: &Certificate, effects: &mut Effects) {
+    pub(crate) fn note_stable(&mut self, certificate: &Certificate, effects: &mut Effects) {
         let sequence = certificate.sequence;
         if !sequence.is_multiple_of(self.config.checkpoint_interval) {
             return;
@@ -227,6 +231,7 @@ impl Replica {
         self.stable_certificate = Some(proof);
         self.slots = self.slots.split_off(&stable.next());
         self.required = self.required.split_off(&stable.next());
+        self.recorded = self.recorded.split_off(&stable.next());
         self.batches.retain(|_, batch| batch.sequence > stable);
         self.ran.retain(|_, (sequence, _)| *sequence > stable);
         self.next_sequence = self.next_sequence.max(stable.next());

@@ -70,9 +70,13 @@ impl Slot {
     }
 }
 
-/// The newest vote of each sender in one phase.
+/// The newest vote of each sender in one phase. Of one who contradicts itself the latest other
+/// vote is kept too: it may be the one that a certificate of the others rests on.
 #[derive(Debug, Default)]
-pub(crate) struct Votes(BTreeMap<ReplicaId, Verified<Vote>>);
+pub(crate) struct Votes {
+    first: BTreeMap<ReplicaId, Verified<Vote>>,
+    contradicting: BTreeMap<ReplicaId, Verified<Vote>>,
+}
 
 /// What adding a vote came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,37 +92,42 @@ pub(crate) enum Added {
 impl Votes {
     /// Adds a vote.
     pub(crate) fn add(&mut self, vote: Verified<Vote>) -> Added {
-        if let Some(before) = self.0.get(&vote.sender()) {
+        let sender = vote.sender();
+        if let Some(before) = self.first.get(&sender) {
             let (before, now) = (before.body(), vote.body());
             if before.view == now.view && before.digest != now.digest {
+                self.contradicting.insert(sender, vote);
                 return Added::Contradiction;
             }
             if before.view >= now.view {
                 return Added::Old;
             }
         }
-        self.0.insert(vote.sender(), vote);
+        self.contradicting.remove(&sender);
+        self.first.insert(sender, vote);
         Added::New
     }
 
     /// This sender's vote.
     pub(crate) fn of(&self, sender: ReplicaId) -> Option<&Verified<Vote>> {
-        self.0.get(&sender)
+        self.first.get(&sender)
     }
 
-    /// The signed votes that say exactly `vote`.
+    /// The signed votes that say exactly `vote`, at most one of each sender.
     pub(crate) fn matching(&self, vote: &Vote) -> Vec<SignedMessage> {
-        let matching = self.0.values().filter(|candidate| candidate.body() == vote);
+        let matching = self.saying(vote);
         matching
             .map(|candidate| candidate.signed().clone())
             .collect()
     }
 
-    /// How many votes say exactly `vote`.
+    /// How many senders say exactly `vote`.
     pub(crate) fn count(&self, vote: &Vote) -> usize {
-        self.0
-            .values()
-            .filter(|candidate| candidate.body() == vote)
-            .count()
+        self.saying(vote).count()
+    }
+
+    fn saying(&self, vote: &Vote) -> impl Iterator<Item = &Verified<Vote>> {
+        let all = self.first.values().chain(self.contradicting.values());
+        all.filter(move |candidate| candidate.body() == vote)
     }
 }
