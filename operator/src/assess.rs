@@ -55,6 +55,12 @@ impl Picture<'_> {
         self.situation.replicas().saturating_sub(self.active())
     }
 
+    /// How many more replicas may fail.
+    fn faults_left(&self) -> u32 {
+        let f = self.situation.observed.service.spec.fault_tolerance;
+        f.saturating_sub(self.unwell())
+    }
+
     fn quorum(&self) -> u32 {
         self.situation.observed.service.spec.order_quorum()
     }
@@ -142,7 +148,7 @@ fn figures(picture: &Picture<'_>, old: &Status) -> Status {
         replicas: situation.replicas(),
         ready_replicas: u32::try_from(ready).unwrap_or(u32::MAX),
         fault_tolerance: spec.fault_tolerance,
-        faults_left: spec.fault_tolerance.saturating_sub(picture.unwell()),
+        faults_left: picture.faults_left(),
         quorum: spec.order_quorum(),
         reply_quorum: spec.reply_quorum(),
         view: view.map(|(view, _)| view).or(old.view),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use byzantine_proof::Membership;
 use kube::ResourceExt as _;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::crd::status::MembershipStatus;
@@ -26,13 +27,21 @@ impl Pinned {
     /// the status says was pinned stays so if somebody deletes them.
     pub fn of(observed: &Observed) -> Self {
         let status = observed.service.status.clone().unwrap_or_default();
-        let members = status.members.into_iter();
-        let mut keys: BTreeMap<u32, String> = members
-            .filter_map(|member| Some((member.ordinal, member.public_key?)))
+        let known = |ordinal: u32| {
+            let mut members = status.members.iter();
+            members.find(|member| member.ordinal == ordinal)
+        };
+        let mut keys: BTreeMap<u32, String> = status
+            .members
+            .iter()
+            .filter_map(|member| Some((member.ordinal, member.public_key.clone()?)))
             .collect();
         let Some(membership) = membership(observed) else {
-            for (ordinal, key) in pins(observed) {
-                keys.entry(ordinal).or_insert(key);
+            for (ordinal, pin) in pins(observed) {
+                let newer = known(ordinal).is_none_or(|known| pin.incarnation > known.incarnation);
+                if newer || !keys.contains_key(&ordinal) {
+                    keys.insert(ordinal, pin.vote_public_key);
+                }
             }
             let membership = status.membership;
             return Self { keys, membership };
@@ -50,6 +59,14 @@ impl Pinned {
     }
 }
 
+/// What is pinned for one replica, as far as it matters here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Pin {
+    incarnation: u64,
+    vote_public_key: String,
+}
+
 fn membership(observed: &Observed) -> Option<Membership> {
     let name = names::epoch_config_map(&observed.service.name_any(), 0);
     let map = observed.object(Kind::ConfigMap, &name)?;
@@ -59,16 +76,15 @@ fn membership(observed: &Observed) -> Option<Membership> {
 }
 
 /// The vote keys in `<name>-enrolment`, whose keys end with the ordinal.
-fn pins(observed: &Observed) -> BTreeMap<u32, String> {
+fn pins(observed: &Observed) -> BTreeMap<u32, Pin> {
     let name = names::enrolment_config_map(&observed.service.name_any());
     let map = observed.object(Kind::ConfigMap, &name);
     let map = map.filter(|map| observed.owns(map));
     let data = map.and_then(|map| map.body.get("data")?.as_object());
     let pin = |(key, value): (&String, &Value)| {
         let digits = key.trim_start_matches(|letter: char| !letter.is_ascii_digit());
-        let pin: Value = serde_json::from_str(value.as_str()?).ok()?;
-        let vote = pin.get("votePublicKey")?.as_str()?.to_owned();
-        Some((digits.parse().ok()?, vote))
+        let pin = serde_json::from_str(value.as_str()?).ok()?;
+        Some((digits.parse().ok()?, pin))
     };
     data.into_iter().flatten().filter_map(pin).collect()
 }

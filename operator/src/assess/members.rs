@@ -132,17 +132,18 @@ fn volume_message(situation: &Situation<'_>, ordinal: u32, trouble: ClaimTrouble
     match trouble {
         ClaimTrouble::LedgerLost => format!(
             "its volume {claim} is gone, and with it the key that it is known by; it is not \
-             replaced silently. Next: restore the claim from a backup, or give the key up with \
+             replaced silently, nor by an old copy, with which it might contradict itself. Next: \
+             bind the same volume again if it still exists, or give the key up with \
              spec.overrides [{{ordinal: {ordinal}, incarnation: N}}], one higher than before"
         ),
         ClaimTrouble::LedgerGoing => format!(
-            "its volume {claim} is being deleted and goes when its pod stops. Next: make a copy \
-             of it before"
+            "its volume {claim} is being deleted and goes when its pod stops. Next: keep its \
+             PersistentVolume (reclaim policy Retain) before"
         ),
         ClaimTrouble::VolumeLost => format!(
-            "the volume behind {claim} is lost. Next: restore it from a backup, or delete the \
-             claim and give the key up with spec.overrides [{{ordinal: {ordinal}, incarnation: \
-             N}}], one higher than before"
+            "the volume behind {claim} is lost. Next: bring the same volume back if it still \
+             exists, or delete the claim and give the key up with spec.overrides [{{ordinal: \
+             {ordinal}, incarnation: N}}], one higher than before"
         ),
         ClaimTrouble::Foreign => format!(
             "a PersistentVolumeClaim of its name belongs to something else. Next: remove or \

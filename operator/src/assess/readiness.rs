@@ -18,8 +18,8 @@ pub(super) fn ready(picture: &Picture<'_>) -> Verdict {
     let ready = u32::try_from(ready).unwrap_or(u32::MAX);
     let (quorum, n) = (picture.quorum(), picture.situation.replicas());
     if picture.is_member() && voting(picture) >= quorum && ready >= quorum {
-        let f = picture.situation.observed.service.spec.fault_tolerance;
-        let message = format!("{ready} of {n} replicas take requests; {f} may fail at a time");
+        let left = picture.faults_left();
+        let message = format!("{ready} of {n} replicas take requests; {left} more may fail");
         return Verdict::yes("Serving", message);
     }
     if let Some(verdict) = obstacle(picture, ready) {
