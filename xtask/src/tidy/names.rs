@@ -25,7 +25,8 @@ fn violation(file: &SourceFile, line: usize, word: &str) -> Option<Violation> {
     let parts = parts(word);
     let has = |banned: &[&str]| parts.iter().any(|part| banned.contains(&part.as_str()));
     // Names that others chose are theirs.
-    let others = word.starts_with("hyper") || word.starts_with("http_body");
+    let kubernetes = word.eq_ignore_ascii_case("field_manager");
+    let others = kubernetes || word.starts_with("hyper") || word.starts_with("http_body");
     let (why, advice) = if has(&EMPTY_WORDS) && !others {
         (
             "says nothing about what it is",
