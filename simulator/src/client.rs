@@ -93,9 +93,15 @@ impl Clients {
         let number = self.calls.len();
         let operation = self.operation();
         let mut own = self.calls.iter().filter(|call| call.client == client);
-        let before = own.next_back().filter(|call| call.operation != operation);
-        let reused = before.filter(|_| self.reuses && self.random.chance(100));
-        let key = reused.map_or_else(|| format!("key-{number}"), |call| call.request.key.clone());
+        let before = own.next_back().map(|call| call.request.key.clone());
+        // The same request again would be the same request: it must be another one.
+        let other = |key: &String| {
+            let mut users = self.calls.iter().filter(|call| call.request.key == *key);
+            users.all(|call| call.operation != operation)
+        };
+        let reused = before.filter(|key| self.reuses && other(key));
+        let reused = reused.filter(|_| self.random.chance(100));
+        let key = reused.unwrap_or_else(|| format!("key-{number}"));
         let (method, target) = operation.line();
         let request = Request {
             method: method.to_owned(),

@@ -1,0 +1,38 @@
+//! Bugs that were found once stay found; and a seed says everything.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use byzantine_simulator::plan::Options;
+use byzantine_simulator::seeds::read;
+use byzantine_simulator::world::run;
+
+#[test]
+fn recorded_seeds_keep_every_promise() {
+    let recorded = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")).unwrap();
+    assert!(recorded.len() >= 7, "every recorded seed is read");
+    for seed in recorded {
+        let report = run(&seed.options, false);
+        assert_eq!(
+            report.violation,
+            None,
+            "{}: {}",
+            seed.name,
+            seed.options.arguments()
+        );
+    }
+}
+
+#[test]
+fn two_runs_of_a_seed_are_equal_event_by_event() {
+    for seed in 0..10 {
+        let options = Options::swarm(seed, [4, 5, 7][usize::try_from(seed % 3).unwrap()]);
+        let (first, second) = (run(&options, false), run(&options, false));
+        assert_eq!(
+            (first.hash, first.events),
+            (second.hash, second.events),
+            "seed {seed}"
+        );
+        assert_eq!(first.counts, second.counts);
+    }
+}
