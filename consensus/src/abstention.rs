@@ -11,6 +11,7 @@ use crate::effect::{Effects, Notice};
 use crate::message::{Message, StatusReport};
 use crate::record::Record;
 use crate::replica::Replica;
+use crate::sabotage::{Bug, is_on};
 use crate::types::{Sequence, View};
 
 /// Until when a replica abstains.
@@ -44,7 +45,8 @@ impl Replica {
         let Some(Abstention::Until { sequence, view }) = self.abstention else {
             return;
         };
-        if self.stable >= sequence && self.view >= view {
+        let reached = self.stable >= sequence && self.view >= view;
+        if reached || is_on(Bug::ShortAbstention) {
             self.abstention = None;
             effects.notices.push(Notice::VotesAgain { sequence });
         }
@@ -63,7 +65,7 @@ impl Replica {
 
     /// Takes back every vote of this tick.
     pub(crate) fn withhold_votes(&self, effects: &mut Effects) {
-        if self.abstention.is_some() {
+        if self.abstention.is_some() && !is_on(Bug::AbstainerVotes) {
             let harmless =
                 |message: &Message| matches!(message, Message::Status(_) | Message::Requests(_));
             effects.messages.retain(harmless);

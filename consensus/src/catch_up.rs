@@ -17,6 +17,7 @@ use crate::limits::{FETCH_ENTRIES, FETCH_NAMES, SUPPLY_BYTES};
 use crate::message::StatusReport;
 use crate::rejection::Rejection;
 use crate::replica::{Replica, reject};
+use crate::sabotage::{Bug, is_on};
 use crate::slot::Slot;
 use crate::types::{RequestId, Sequence};
 
@@ -67,7 +68,7 @@ impl Replica {
     /// their watermarks send its ATTESTs no more: then its certificate is in their ledgers.
     fn fetch_checkpoint(&mut self, effects: &mut Effects) {
         let checkpoint = self.stable + self.config.checkpoint_interval;
-        if self.certified < checkpoint {
+        if self.certified < checkpoint || is_on(Bug::WatermarkMissed) {
             return;
         }
         let moved = |report: &StatusReport| report.stable >= checkpoint;
@@ -337,7 +338,7 @@ impl Replica {
             else {
                 continue;
             };
-            if sequence > self.settled {
+            if sequence > self.settled || is_on(Bug::AdoptedTwice) {
                 run.settle(leaves, &mut self.frontier);
                 self.settled = sequence;
             }

@@ -12,6 +12,7 @@ use byzantine_proof::{Digest, Membership, ReplicaId};
 use crate::execution::Certificate;
 use crate::message::{Message, Vote};
 use crate::rejection::Rejection;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{Authority, SignedMessage, open_one};
 use crate::types::{Sequence, View};
 
@@ -47,13 +48,14 @@ impl PreparedCertificate {
         };
         let primary = vote.view.primary(judge.membership.n());
         // The primary's PRE-PREPARE is its vote: a PREPARE of its own must not count again.
-        let needed = judge.membership.order_quorum() - 1;
+        let needed = order_quorum(judge.membership) - 1;
         let senders = judge.distinct(
             &self.prepares,
             needed,
             |message| matches!(message, Message::Prepare(prepare) if *prepare == vote),
         )?;
-        let sound = pre_prepare.sender() == primary && !senders.contains(&primary);
+        let twice = senders.contains(&primary) && !is_on(Bug::PrimaryCountsTwice);
+        let sound = pre_prepare.sender() == primary && !twice;
         if sound {
             Ok(vote)
         } else {
@@ -88,7 +90,7 @@ impl CommitCertificate {
     /// # Errors
     /// [`Rejection::Certificate`] and those of [`open_one`].
     pub fn check(&self, judge: Judge<'_>) -> Result<(), Rejection> {
-        let needed = judge.membership.order_quorum();
+        let needed = order_quorum(judge.membership);
         judge
             .distinct(
                 &self.commits,
@@ -152,7 +154,7 @@ pub fn check_cosignatures(certificate: &Certificate, judge: Judge<'_>) -> Result
         .map(|(signer, _)| *signer)
         .collect();
     let distinct = signers.len() == certificate.cosignatures.len();
-    if !distinct || signers.len() < judge.membership.order_quorum() {
+    if !distinct || signers.len() < order_quorum(judge.membership) {
         return Err(Rejection::Certificate);
     }
     let (size, root) = (certificate.size, &certificate.root);
@@ -180,7 +182,7 @@ pub(crate) fn check_suspicions(
     view: View,
     judge: Judge<'_>,
 ) -> Result<(), Rejection> {
-    let needed = judge.membership.order_quorum();
+    let needed = order_quorum(judge.membership);
     judge
         .distinct(
             suspicions,
@@ -188,6 +190,14 @@ pub(crate) fn check_suspicions(
             |message| matches!(message, Message::Suspect(suspicion) if suspicion.view == view),
         )
         .map(drop)
+}
+
+/// q: any two of them share a correct replica.
+pub(crate) fn order_quorum(membership: &Membership) -> usize {
+    if is_on(Bug::SmallQuorum) {
+        return 2 * membership.f() + 1;
+    }
+    membership.order_quorum()
 }
 
 impl Judge<'_> {
@@ -200,11 +210,13 @@ impl Judge<'_> {
         expected: impl Fn(&Message) -> bool,
     ) -> Result<BTreeSet<ReplicaId>, Rejection> {
         let senders: BTreeSet<ReplicaId> = votes.iter().map(|vote| vote.sender).collect();
-        if senders.len() != votes.len() || senders.len() < needed {
+        let enough = senders.len() == votes.len() && senders.len() >= needed;
+        if !enough && !(is_on(Bug::DuplicatesCount) && votes.len() >= needed) {
             return Err(Rejection::Certificate);
         }
         for vote in votes {
-            if !expected(open_one(self.origin, vote, self.authority)?.body()) {
+            let opened = open_one(self.origin, vote, self.authority)?;
+            if !expected(opened.body()) && !is_on(Bug::CertificateUnchecked) {
                 return Err(Rejection::Certificate);
             }
         }

@@ -7,6 +7,7 @@ use crate::frame::{Frame, Supply};
 use crate::limits::{FETCH_NAMES, PATIENCE, TIMEOUT_DOUBLINGS};
 use crate::message::Subject;
 use crate::replica::Replica;
+use crate::sabotage::{Bug, is_on};
 use crate::types::Sequence;
 
 impl Replica {
@@ -116,6 +117,9 @@ impl Replica {
 
     /// Timeouts double with each view change in a row, up to a cap, and reset on progress.
     pub(crate) fn factor(&self) -> u32 {
+        if is_on(Bug::TimerNeverDoubles) {
+            return 1;
+        }
         1 << self.doublings.saturating_sub(1).min(TIMEOUT_DOUBLINGS)
     }
 }

@@ -13,6 +13,7 @@ use crate::record::Record;
 use crate::replica::Replica;
 use crate::request::{KeySource, KnownRequest, Request};
 use crate::run::{Run, RunItem};
+use crate::sabotage::{Bug, is_on};
 use crate::types::{Sequence, UnixMillis};
 
 impl Replica {
@@ -43,7 +44,10 @@ impl Replica {
     fn next_committed(&self) -> Option<Batch> {
         let sequence = self.dispatched.next();
         let slot = self.slots.get(&sequence)?;
-        let digest = slot.committed.as_ref()?.vote.digest;
+        let mut digest = slot.committed.as_ref()?.vote.digest;
+        if is_on(Bug::AbandonedRuns) {
+            digest = slot.pre_prepare.as_ref()?.body().digest;
+        }
         let ready = self.has_bodies(sequence, &digest);
         self.batches.get(&digest).filter(|_| ready).cloned()
     }
@@ -53,7 +57,11 @@ impl Replica {
             let ran = self.ran.get(id).map(|(_, request)| request);
             self.pool.request(id).or(ran).cloned()
         };
-        let requests: Vec<KnownRequest> = batch.requests.iter().map(body).collect::<Option<_>>()?;
+        let mut requests: Vec<KnownRequest> =
+            batch.requests.iter().map(body).collect::<Option<_>>()?;
+        if is_on(Bug::OrderByName) && self.config.replica.0 % 2 == 1 {
+            requests.sort_by_key(|request| request.id);
+        }
         for request in &requests {
             self.pool.remove(&request.id);
             self.ran
@@ -66,7 +74,10 @@ impl Replica {
     fn start(&mut self, batch: &Batch, requests: &[KnownRequest]) -> Run {
         self.time = batch
             .time
-            .map_or(self.time, |proposed| proposed.max(self.time));
+            .map_or(self.time, |proposed| match is_on(Bug::TimeGoesBack) {
+                true => proposed,
+                false => proposed.max(self.time),
+            });
         self.keys.expire(self.time);
         let mut items = Vec::new();
         for request in requests {
@@ -100,9 +111,9 @@ impl Replica {
         index: usize,
     ) -> Option<RunItem> {
         let verdict = match self.keys.seen(&request.key_hash, &request.id) {
-            Seen::Same => return None,
-            Seen::Reused => Verdict::Reused,
-            Seen::Never => {
+            Seen::Same if !is_on(Bug::DecidedRunsAgain) => return None,
+            Seen::Reused if !is_on(Bug::ReuseRuns) => Verdict::Reused,
+            _ => {
                 self.ordinal += 1;
                 Verdict::Call {
                     ordinal: self.ordinal,

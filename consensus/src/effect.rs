@@ -12,6 +12,7 @@ use crate::limits::ENVELOPE_MESSAGES;
 use crate::message::Message;
 use crate::record::Record;
 use crate::rejection::Rejection;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{Authority, Envelope};
 use crate::types::{Sequence, View};
 
@@ -120,7 +121,7 @@ impl Effects {
                 voted = true;
             }
         }
-        if voted {
+        if voted && !is_on(Bug::VoteBeforeSync) {
             log.sync()?;
         }
         Ok(Released {

@@ -30,6 +30,7 @@ mod request;
 mod resolution;
 mod resolving;
 mod run;
+pub mod sabotage;
 mod settlement;
 mod signed;
 mod slot;

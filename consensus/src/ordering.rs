@@ -15,6 +15,7 @@ use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
 use crate::request::{KnownRequest, Request};
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified};
 use crate::slot::{Added, Slot};
 use crate::types::{RequestId, Sequence, View};
@@ -85,6 +86,9 @@ impl Replica {
     /// Whether a request was handed over and no batch that waits needs its body again. It must not
     /// enter the pool then: nothing would take it out, and its clock would run for ever.
     fn is_done_with(&self, id: &RequestId) -> bool {
+        if is_on(Bug::DoneReturns) {
+            return self.keys.answered(id).is_some() && !self.named.contains(id);
+        }
         let waiting = |batch: &Batch| batch.sequence > self.dispatched;
         let needed = || {
             let mut batches = self.batches.values().filter(|batch| waiting(batch));
@@ -182,6 +186,9 @@ impl Replica {
         self.require_reproposed(&vote)?;
         let now = self.now.monotonic;
         let slot = self.slot_mut(vote.sequence)?;
+        if is_on(Bug::EarlyCommitRefused) && slot.commits.count(&vote) > 0 {
+            return Err(Rejection::WrongView);
+        }
         if let Some(before) = slot.pre_prepared_in(vote.view) {
             if before.body().digest == vote.digest {
                 return Ok(());
@@ -229,7 +236,9 @@ impl Replica {
         effects: &mut Effects,
     ) -> Result<(), Rejection> {
         let (vote, sender) = (*message.body(), message.sender());
-        if sender == vote.view.primary(self.config.membership.n()) {
+        if sender == vote.view.primary(self.config.membership.n())
+            && !is_on(Bug::PrimaryCountsTwice)
+        {
             return Err(Rejection::NotPrimary);
         }
         let slot = self.slot_mut(vote.sequence)?;
@@ -344,6 +353,9 @@ impl Replica {
         let Some(time) = time.filter(|_| !self.required.contains_key(&vote.sequence)) else {
             return true;
         };
+        if is_on(Bug::TimeUnchecked) {
+            return true;
+        }
         let (now, bound) = (self.now.unix, self.config.clock_bound);
         if time.after(bound) < now {
             if let Some(slot) = self.slots.get_mut(&vote.sequence) {
@@ -374,7 +386,11 @@ impl Replica {
         let fresh = !self.required.contains_key(&vote.sequence);
         let resolves = batch.requests.is_empty() && !batch.resolutions.is_empty();
         let reserved = vote.sequence > self.last_for_requests();
-        !(fresh && reserved) || (resolves && !self.reserved_is_used(vote.sequence))
+        let held = fresh && reserved && !(resolves && !self.reserved_is_used(vote.sequence));
+        if let Some(slot) = self.slots.get_mut(&vote.sequence).filter(|_| held) {
+            slot.declined |= is_on(Bug::SkewDeclined);
+        }
+        !held
     }
 
     /// Whether another fresh proposal of this view uses the window's end.
@@ -454,6 +470,9 @@ impl Replica {
 
     /// Votes this replica cast, restored when they come back from the log.
     pub(crate) fn restore_vote(&mut self, message: &Message) {
+        if is_on(Bug::VotesForgotten) {
+            return;
+        }
         let (vote, phase) = match message {
             Message::Prepare(vote) => (vote, 0),
             Message::Commit(vote) => (vote, 1),

@@ -10,6 +10,7 @@ use byzantine_proof::ReplicaId;
 
 use crate::limits::{BATCH_BYTES, BATCH_REQUESTS, KNOWN_REQUESTS};
 use crate::request::KnownRequest;
+use crate::sabotage::{Bug, is_on};
 use crate::types::RequestId;
 
 /// One known request.
@@ -55,7 +56,7 @@ impl Pool {
 
     /// Whether `gateway` may add another.
     pub(crate) fn has_room(&self, gateway: ReplicaId) -> bool {
-        self.of_gateway(gateway) < KNOWN_REQUESTS
+        self.of_gateway(gateway) < KNOWN_REQUESTS || is_on(Bug::QuotaIgnored)
     }
 
     /// Adds a request and starts its clock; `false` when it is known already.

@@ -11,6 +11,7 @@ use crate::message::{Message, ResultVote};
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::request::KnownRequest;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{Verified, open, open_one};
 use crate::slot::Slot;
 use crate::types::{Sequence, View};
@@ -51,7 +52,7 @@ impl Replica {
         (self.dispatched, self.executed, self.settled) = (sequence, sequence, sequence);
         (self.certified, self.time, self.ordinal) = (sequence, time, ordinal);
         self.frontier = frontier;
-        for key in keys {
+        for key in keys.into_iter().filter(|_| !is_on(Bug::KeysForgotten)) {
             self.keys.insert(key);
         }
         if let Some(certificate) = stable {
@@ -160,6 +161,9 @@ impl Replica {
         effects: &mut Effects,
     ) -> Option<Vec<Outcome>> {
         let recorded = self.recorded.remove(&sequence)?;
+        if is_on(Bug::OutcomesForgotten) {
+            return None;
+        }
         if !self.note_executed(sequence, recorded.clone()) {
             return None;
         }

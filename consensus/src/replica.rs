@@ -25,6 +25,7 @@ use crate::message::{Message, StatusReport, Suspicion, ViewChange};
 use crate::pool::Pool;
 use crate::rejection::Rejection;
 use crate::request::KnownRequest;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{Authority, Envelope, SignedMessage, Verified, open, open_one};
 use crate::slot::Slot;
 use crate::types::{RequestId, Sequence, Time, UnixMillis, View};
@@ -287,7 +288,7 @@ impl Replica {
 
     fn on_envelope(&mut self, from: ReplicaId, envelope: &Envelope, effects: &mut Effects) {
         // An envelope comes over its sender's own link; everyone else must RELAY.
-        let opened = if envelope.sender == from {
+        let opened = if envelope.sender == from || is_on(Bug::SenderUnchecked) {
             open(&self.origin, envelope, self.authority.as_ref())
         } else {
             Err(Rejection::Signature)
@@ -351,7 +352,8 @@ impl Replica {
 
     /// The slot of a sequence between the watermarks, created on first use.
     pub(crate) fn slot_mut(&mut self, sequence: Sequence) -> Result<&mut Slot, Rejection> {
-        if sequence <= self.stable || sequence > self.high_watermark() {
+        let above = sequence > self.high_watermark() && !is_on(Bug::WindowUnbounded);
+        if sequence <= self.stable || above {
             return Err(Rejection::OutsideWindow);
         }
         Ok(self.slots.entry(sequence).or_default())
@@ -370,7 +372,7 @@ impl Replica {
     }
 
     pub(crate) fn quorum(&self) -> usize {
-        self.config.membership.order_quorum()
+        crate::certificate::order_quorum(&self.config.membership)
     }
 
     pub(crate) fn judge(&self) -> Judge<'_> {

@@ -11,6 +11,7 @@ use byzantine_proof::{Digest, ReplicaId};
 use crate::certificate::Judge;
 use crate::message::{Message, Promise, ResultVote};
 use crate::rejection::Rejection;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, open_one};
 use crate::types::Sequence;
 use crate::verdict::Disagreement;
@@ -66,11 +67,11 @@ impl Resolution {
             _ => None,
         };
         let results: Vec<ResultVote> = opened(signed, judge, read)?;
-        let quorum = judge.membership.order_quorum();
+        let quorum = crate::certificate::order_quorum(judge.membership);
         let leaf = |index| {
             let named = results.iter().map(|result| leaf_at(&result.leaves, index));
             let (leaf, count) = most_named(named).ok_or(Rejection::Certificate)?;
-            if count < quorum {
+            if count < quorum && !is_on(Bug::ResolveUnchecked) {
                 return Err(Rejection::Certificate);
             }
             Ok(Decision::Leaf(leaf))
@@ -96,7 +97,8 @@ impl Resolution {
         };
         let promises: Vec<Promise> = opened(signed, judge, read)?;
         let members = judge.membership;
-        if promises.len() != members.n() - members.f() {
+        let few = usize::from(is_on(Bug::FewPromises));
+        if promises.len() != members.n() - members.f() - few {
             return Err(Rejection::Certificate);
         }
         let (quorum, weak) = (members.order_quorum(), members.f() + 1);
@@ -139,7 +141,8 @@ fn decide(promises: &[Promise], index: usize, quorum: usize, weak: usize) -> Dec
         let first = enough.next().map(|(leaf, _)| *leaf);
         first.filter(|_| enough.next().is_none())
     };
-    match with(quorum).or_else(|| with(weak)) {
+    let weak_leaf = || with(weak).filter(|_| !is_on(Bug::WeakLeafIgnored));
+    match with(quorum).or_else(weak_leaf) {
         Some(leaf) => Decision::Leaf(leaf),
         None => Decision::Verdict(disagreement(promises, index)),
     }

@@ -15,6 +15,7 @@ use crate::limits::BATCH_RESOLUTIONS;
 use crate::replica::Replica;
 use crate::request::Request;
 use crate::resolution::{Decision, Evidence, Resolution};
+use crate::sabotage::{Bug, is_on};
 use crate::signed::SignedMessage;
 use crate::slot::Slot;
 use crate::types::Sequence;
@@ -57,7 +58,8 @@ impl Replica {
     fn justification(&self, sequence: Sequence) -> Option<Resolution> {
         let slot = self.slots.get(&sequence)?;
         let run = slot.run.as_ref()?;
-        let wanted = self.config.membership.n() - self.faults();
+        let few = usize::from(is_on(Bug::FewPromises));
+        let wanted = self.config.membership.n() - self.faults() - few;
         let evidence = if run
             .settled_by_results(&slot.results, self.quorum())
             .is_some()
@@ -184,7 +186,8 @@ impl Replica {
         decisions: &[Decision],
     ) -> Option<Vec<(Digest, Option<Answer>)>> {
         let run = self.slots.get(&sequence)?.run.as_ref()?;
-        let open = sequence > self.certified && run.resolved.is_none();
+        let first = run.resolved.is_none() || is_on(Bug::LastResolveWins);
+        let open = sequence > self.certified && first;
         if !open || run.items.len() != decisions.len() {
             return None;
         }

@@ -7,6 +7,7 @@ use byzantine_proof::{BatchLeaf, Digest, ReplicaId, tree::Frontier};
 
 use crate::execution::{Answer, Outcome, SettledAnswer, Settlement, Verdict};
 use crate::message::ResultVote;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::Verified;
 use crate::slot::Slot;
 use crate::types::{RequestId, Sequence, UnixMillis};
@@ -71,7 +72,7 @@ impl Run {
     pub(crate) fn decided(&self, slot: &Slot, quorum: usize) -> Option<Vec<Digest>> {
         match &self.resolved {
             Some(resolved) => Some(resolved.iter().map(|(leaf, _)| *leaf).collect()),
-            None if slot.promised => None,
+            None if slot.promised && !is_on(Bug::PromiseBroken) => None,
             None => self.settled_by_results(&slot.results, quorum),
         }
     }

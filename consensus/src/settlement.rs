@@ -16,6 +16,7 @@ use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
 use crate::run::Run;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::Verified;
 use crate::types::Sequence;
 
@@ -86,6 +87,9 @@ impl Replica {
         // attested before, which proves its leaves too.
         let own = &self.config.replica;
         let mut from_here = self.slots.range(sequence..);
+        if is_on(Bug::SizesFall) {
+            from_here = self.slots.range(sequence..=sequence);
+        }
         if from_here.any(|(_, slot)| slot.attestations.contains_key(own)) {
             return;
         }
@@ -157,7 +161,12 @@ impl Replica {
         let slot = self.slots.get(&sequence)?;
         let settled = slot.run.as_ref()?.settled.as_ref()?;
         let (size, root) = (settled.size, settled.root);
-        let needed = self.quorum().max(self.config.membership.reply_quorum());
+        let mut needed = self.quorum().max(self.config.membership.reply_quorum());
+        if is_on(Bug::StableAtWeak) {
+            needed = self.faults() + 1;
+        } else if is_on(Bug::OneLess) {
+            needed -= 1;
+        }
         let agreeing = slot.attestations.iter().filter(|(_, attestation)| {
             (attestation.body().size, attestation.body().root) == (size, root)
         });

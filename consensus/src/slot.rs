@@ -10,6 +10,7 @@ use byzantine_proof::{Digest, ReplicaId};
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::message::{Attestation, Promise, ResultVote, Vote};
 use crate::run::Run;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified};
 use crate::types::View;
 
@@ -96,7 +97,9 @@ impl Votes {
         if let Some(before) = self.first.get(&sender) {
             let (before, now) = (before.body(), vote.body());
             if before.view == now.view && before.digest != now.digest {
-                self.contradicting.insert(sender, vote);
+                if !is_on(Bug::OneVoteOnly) {
+                    self.contradicting.insert(sender, vote);
+                }
                 return Added::Contradiction;
             }
             if before.view >= now.view {

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use byzantine_proof::{Digest, ReplicaId};
 
 use crate::batch::Batch;
-use crate::certificate::{Judge, check_suspicions};
+use crate::certificate::{Judge, check_suspicions, order_quorum};
 use crate::effect::{Effects, Notice};
 use crate::limits::WINDOW_INTERVALS;
 use crate::message::{Message, NewView, Subject, Suspicion, ViewChange, Vote};
 use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
+use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified, open_one};
 use crate::types::{RequestId, Sequence, View};
 
@@ -132,6 +133,7 @@ impl Replica {
             .filter_map(|slot| slot.prepared.as_ref());
         let prepared = prepared
             .map(|(_, certificate)| certificate.clone())
+            .filter(|_| !is_on(Bug::PreparedDropped))
             .collect();
         let stable = self.stable_certificate.clone();
         let view_change = ViewChange {
@@ -160,10 +162,16 @@ impl Replica {
         if before >= Some(view) {
             return Ok(());
         }
-        check_view_change(message.body(), self.judge(), self.window())?;
+        let checked = check_view_change(message.body(), self.judge(), self.window());
+        checked.map(drop).or_else(|rejection| {
+            let kept = is_on(Bug::InvalidViewChangeKept);
+            if kept { Ok(()) } else { Err(rejection) }
+        })?;
         let suspicions = message.body().suspicions.clone();
         self.view_changes.insert(sender, message);
-        self.start_view_change(view, suspicions, "joined", effects);
+        if !is_on(Bug::HigherViewIgnored) {
+            self.start_view_change(view, suspicions, "joined", effects);
+        }
         self.open_if_primary(effects);
         Ok(())
     }
@@ -347,13 +355,15 @@ fn check_new_view(
 ) -> Result<Vec<CheckedViewChange>, Rejection> {
     let votes = &new_view.view_changes;
     let senders: BTreeSet<ReplicaId> = votes.iter().map(|vote| vote.sender).collect();
-    if senders.len() != votes.len() || senders.len() < judge.membership.order_quorum() {
+    if senders.len() != votes.len() || senders.len() < order_quorum(judge.membership) {
         return Err(Rejection::Certificate);
     }
     let check = |signed: &SignedMessage| {
         let opened = open_one(judge.origin, signed, judge.authority)?;
         match opened.body() {
-            Message::ViewChange(vote) if vote.view == new_view.view => {
+            Message::ViewChange(vote)
+                if vote.view == new_view.view || is_on(Bug::AncientViewChange) =>
+            {
                 check_view_change(vote, judge, window)
             }
             _ => Err(Rejection::Certificate),
@@ -366,18 +376,21 @@ fn check_new_view(
 /// certificate; of two certificates for one sequence the higher view's is the one that may have
 /// committed.
 pub(crate) fn demands(view_changes: &[CheckedViewChange]) -> Demands {
-    let start = view_changes
-        .iter()
-        .map(|vote| vote.stable)
-        .max()
-        .unwrap_or_default();
+    let stable = || view_changes.iter().map(|vote| vote.stable);
+    let highest = !is_on(Bug::LowestStableStarts);
+    let start = if highest {
+        stable().max()
+    } else {
+        stable().min()
+    }
+    .unwrap_or_default();
     let mut highest: BTreeMap<Sequence, Vote> = BTreeMap::new();
     for vote in view_changes
         .iter()
         .flat_map(|view_change| &view_change.prepared)
     {
         let best = highest.entry(vote.sequence).or_insert(*vote);
-        if vote.view > best.view {
+        if (vote.view > best.view) != (is_on(Bug::LowerViewPreferred) && vote.view != best.view) {
             *best = *vote;
         }
     }
@@ -393,6 +406,7 @@ pub(crate) fn demands(view_changes: &[CheckedViewChange]) -> Demands {
     };
     let proposals = (start.next().0..=last.0)
         .map(|number| proposal(Sequence(number)))
+        .filter(|(at, _)| highest.contains_key(at) || !is_on(Bug::GapsStayOpen))
         .collect();
     Demands { start, proposals }
 }

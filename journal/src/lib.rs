@@ -16,6 +16,7 @@ mod limits;
 mod mark;
 mod real_disk;
 mod recovery;
+pub mod sabotage;
 mod scan;
 mod segment;
 mod segment_header;

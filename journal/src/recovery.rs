@@ -6,6 +6,7 @@ use crate::damage::{Damage, DamageKind};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{JournalError, disk_error};
 use crate::limits::Limits;
+use crate::sabotage::{Bug, is_on};
 use crate::scan::{Prefix, Tail, judge_tail, valid_prefix};
 use crate::segment::Segment;
 use crate::segment_header::{HEADER_BYTES, Origin, SegmentHeader, SegmentNumber};
@@ -152,7 +153,11 @@ impl<F: DiskFile> Recovery<F> {
         let (bytes, prefix) = read_segment(&mut open)?;
         let torn_until = match judge_tail(&bytes, header.salt, prefix.end) {
             Tail::Clean => None,
+            Tail::Torn { .. } if is_on(Bug::TornTailRefused) => {
+                return Err(damaged(header.number, prefix.end, DamageKind::RottenTail));
+            }
             Tail::Torn { until } => Some(until),
+            Tail::Damaged(_) if is_on(Bug::DamageSkipped) => Some(bytes.len()),
             Tail::Damaged(kind) => return Err(damaged(header.number, prefix.end, kind)),
         };
         self.cut = torn_until.map(|until| TornTail {

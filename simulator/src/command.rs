@@ -2,6 +2,7 @@
 
 mod attack;
 mod replay;
+mod sabotage;
 mod shrink;
 mod single;
 mod swarm;
@@ -37,6 +38,8 @@ enum Action {
     Swarm(swarm::Swarm),
     /// Let liars make one attack, or all of them
     Attack(attack::AttackRun),
+    /// Switch built-in bugs on, and see that fresh seeds find each of them
+    Sabotage(sabotage::Sabotage),
     /// Run the recorded seeds of a directory or a file
     Replay(replay::Replay),
     /// Find a smaller run that breaks the same promise
@@ -61,6 +64,7 @@ impl Command {
             Action::Run(run) => run.execute(self.output),
             Action::Swarm(swarm) => swarm.execute(self.output),
             Action::Attack(attack) => attack.execute(self.output),
+            Action::Sabotage(sabotage) => sabotage.execute(self.output),
             Action::Replay(replay) => replay.execute(self.output),
             Action::Shrink(shrink) => shrink.execute(),
         }

@@ -19,6 +19,7 @@ pub mod network;
 pub mod node;
 pub mod plan;
 pub mod random;
+pub mod sabotage;
 pub mod seeds;
 pub mod selection;
 pub mod tally;

@@ -415,6 +415,12 @@ impl Node {
         Ok(())
     }
 
+    /// How many records the core would keep in a compacted journal: a measure of what it holds.
+    pub fn held(&self) -> usize {
+        self.replica()
+            .map_or(0, |replica| replica.journal_base().len())
+    }
+
     /// Runs the next batch on the app; its outcomes come back as an input.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::adversary::AttackKind;
 use crate::fault::{Fault, Faults};
 use crate::random::Random;
+use crate::sabotage::Bug;
 
 /// One millisecond of virtual time, in its unit.
 pub const MILLISECOND: u64 = 1000;
@@ -31,6 +32,8 @@ pub struct Options {
     pub attack: Option<AttackKind>,
     /// How long chaos lasts, in virtual milliseconds, if not the seed's choice.
     pub chaos: Option<u64>,
+    /// A built-in bug that is switched on.
+    pub bug: Option<Bug>,
 }
 
 impl Options {
@@ -44,6 +47,7 @@ impl Options {
             forced: Faults::NONE,
             attack: None,
             chaos: None,
+            bug: None,
         }
     }
 
@@ -68,6 +72,10 @@ impl Options {
         }
         if let Some(chaos) = self.chaos {
             add(format!("--chaos {chaos}"));
+        }
+        if let Some(bug) = self.bug {
+            // Writing to a string cannot fail.
+            let _ = write!(text, " --bug {}", bug.name());
         }
         text
     }
@@ -169,7 +177,7 @@ impl Plan {
             chaos: options.chaos.unwrap_or(chaos) * MILLISECOND,
             latency: (
                 random.between(50, 500),
-                random.pick(&[1, 3, 10, 40]) * MILLISECOND,
+                random.pick(&[1, 3, 10, 40, 40, 250]) * MILLISECOND,
             ),
             sync: random.pick(&[50, 500, 5000]),
             rates: rates(faults, &mut random),

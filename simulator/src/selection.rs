@@ -5,6 +5,7 @@ use clap::Parser;
 use crate::adversary::AttackKind;
 use crate::fault::Faults;
 use crate::plan::Options;
+use crate::sabotage::Bug;
 
 /// The arguments of one run.
 #[derive(Debug, Clone, Parser)]
@@ -34,6 +35,9 @@ pub struct Selection {
     /// How long chaos lasts, in virtual milliseconds
     #[arg(long)]
     pub chaos: Option<u64>,
+    /// A built-in bug that is switched on
+    #[arg(long, value_parser = Bug::parse)]
+    pub bug: Option<Bug>,
 }
 
 impl Selection {
@@ -59,6 +63,7 @@ impl Selection {
             forced: self.with.unwrap_or_default(),
             attack: self.attack,
             chaos: self.chaos,
+            bug: self.bug,
         }
     }
 }

@@ -121,6 +121,7 @@ pub struct Report {
 
 /// Runs one seed. A panic of the core is a violation like any other.
 pub fn run(options: &Options, verbose: bool) -> Report {
+    crate::sabotage::switch(options.bug);
     let mut world = World::new(Plan::of(options), verbose);
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
     let violation = match played {

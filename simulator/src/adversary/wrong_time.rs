@@ -20,7 +20,7 @@ impl Attack for WrongTime {
         let later = scene.random.chance(500);
         self.rewriting.batches(&batches, |batch| {
             let mut other = batch.clone();
-            let shift = 3_600_000;
+            let shift = 48 * 3_600_000;
             other.time = other.time.map(|time| {
                 UnixMillis(if later {
                     time.0 + shift

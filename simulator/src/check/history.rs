@@ -112,7 +112,14 @@ fn answers_are_the_ledgers(calls: &[Call], places: &Places) -> Result<(), Violat
         }
         let earlier = calls.iter().take_while(|other| other.id != call.id);
         let mut same_key = earlier.filter(|other| other.request.key == call.request.key);
-        if returned.kind == LeafKind::Reused && same_key.next().is_none() {
+        let used = same_key.any(|other| other.returned.is_some());
+        if used && returned.kind == LeafKind::App {
+            let detail = format!("{} ran although its key was used before", call.id);
+            return Err(Violation::new("reuse", detail));
+        }
+        let mut same_key = calls.iter().take_while(|other| other.id != call.id);
+        let reused = same_key.any(|other| other.request.key == call.request.key);
+        if returned.kind == LeafKind::Reused && !reused {
             let detail = format!("{} was refused as reused, and its key is new", call.id);
             return Err(Violation::new("reuse", detail));
         }

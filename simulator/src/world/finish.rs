@@ -1,5 +1,6 @@
 //! The end of a run: everything answered, nothing moving, and the checkers of whole histories.
 
+use byzantine_consensus::limits::KNOWN_REQUESTS;
 use byzantine_consensus::{ReplicaId, Standing};
 
 use super::{HEALED_LIMIT, Report, World};
@@ -101,6 +102,7 @@ impl World {
             return Err(Violation::new("quiet", detail));
         }
         self.now = answered_at;
+        self.stays_bounded()?;
         let correct = self
             .places
             .iter()
@@ -122,6 +124,25 @@ impl World {
         } else {
             self.apps_agree(&bank)
         }
+    }
+
+    /// Everything that a replica holds is bounded by its window, its pool and the members.
+    fn stays_bounded(&self) -> Result<(), Violation> {
+        let members = self.plan.options.members;
+        let window = usize::try_from(2 * self.plan.checkpoint_interval).unwrap_or(usize::MAX);
+        let most = window * (members + 20) + 2 * KNOWN_REQUESTS * members;
+        for slot in self.healthy() {
+            let held = self.places[slot].node.held();
+            let pooled = self.places[slot]
+                .node
+                .replica()
+                .map_or(0, |it| it.standing().pooled);
+            if held > most || pooled > KNOWN_REQUESTS * members {
+                let detail = format!("replica {slot} holds {held} records, {pooled} requests");
+                return Err(Violation::new("bounds", detail));
+            }
+        }
+        Ok(())
     }
 
     /// Lets time pass until then.
