@@ -4,13 +4,15 @@
 //! with kind, `kubectl port-forward` goes to one replica after the other, since it always picks the
 //! same pod of a Service and ends with that pod.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::cluster::Cluster;
+use crate::forward::Forward;
+
+/// Where a sidecar listens for clients.
+const HTTP_PORT: u16 = 15080;
 
 /// How long a reachable address takes to accept.
 const REACHABLE: Duration = Duration::from_secs(2);
@@ -31,7 +33,7 @@ struct Forwarding {
     service: String,
     replicas: usize,
     next: usize,
-    running: Option<(Child, u16)>,
+    running: Option<Forward>,
 }
 
 impl Door {
@@ -67,7 +69,7 @@ impl Door {
     /// The last request failed: the next one should go elsewhere if it can.
     pub fn turn(&self) {
         if let Way::Forwarded(forwarding) = &self.0 {
-            locked(forwarding).stop();
+            locked(forwarding).running = None;
         }
     }
 }
@@ -85,52 +87,16 @@ fn reachable(address: &str) -> bool {
 impl Forwarding {
     fn url(&mut self) -> String {
         for _ in 0..self.replicas {
-            if let Some((child, port)) = &mut self.running
-                && matches!(child.try_wait(), Ok(None))
+            if let Some(forward) = &mut self.running
+                && forward.is_open()
             {
-                return format!("http://127.0.0.1:{port}");
+                return format!("http://127.0.0.1:{}", forward.port());
             }
-            self.stop();
-            self.running = self.start();
+            let pod = format!("pod/{}-{}-0", self.service, self.next);
+            self.next = (self.next + 1) % self.replicas;
+            self.running = Forward::to(&self.namespace, &pod, HTTP_PORT);
         }
         // Nobody listens there: the caller's request fails, and it tries again.
         "http://127.0.0.1:9".to_owned()
-    }
-
-    fn start(&mut self) -> Option<(Child, u16)> {
-        let pod = format!("pod/{}-{}-0", self.service, self.next);
-        self.next = (self.next + 1) % self.replicas;
-        let mut command = Command::new("kubectl");
-        command.args([
-            "port-forward",
-            "--namespace",
-            &self.namespace,
-            &pod,
-            ":15080",
-        ]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command.spawn().ok()?;
-        let mut line = String::new();
-        let output = child.stdout.take()?;
-        BufReader::new(output).read_line(&mut line).ok()?;
-        let port = line.split("127.0.0.1:").nth(1)?.split(' ').next()?;
-        Some((child, port.parse().ok()?))
-    }
-
-    fn stop(&mut self) {
-        if let Some((mut child, _)) = self.running.take() {
-            // It may have ended by itself, with its pod.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-impl Drop for Forwarding {
-    fn drop(&mut self) {
-        self.stop();
     }
 }

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod command;
 pub mod customer;
 pub mod door;
+pub mod forward;
 pub mod namespace;
 pub mod node;
 pub mod service;

@@ -1,10 +1,8 @@
 //! Only the replica's own pod enrols it, with keys it holds, and once.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use byzantine_e2e::forward::Forward;
 use byzantine_e2e::{Cluster, Namespace, Service, chart, command};
 use byzantine_proof::{Enrolment, Member, ReplicaId, SecretKey, ServiceName, Signature};
 use serde_json::{Value, json};
@@ -134,40 +132,18 @@ fn application(vault: &Service, pod: &str) -> Value {
 }
 
 /// The way to the enrolment server.
-struct Operator {
-    forwarding: Child,
-    port: u16,
-}
+struct Operator(Forward);
 
 impl Operator {
     fn reach() -> Self {
         let service = format!("service/{}", chart::RELEASE);
-        let mut command = Command::new("kubectl");
-        command.args([
-            "port-forward",
-            "--namespace",
-            chart::NAMESPACE,
-            &service,
-            ":8443",
-        ]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut forwarding = command.spawn().expect("kubectl starts");
-        let mut line = String::new();
-        let output = forwarding.stdout.take().expect("the output is a pipe");
-        let read = BufReader::new(output).read_line(&mut line);
-        read.expect("kubectl says where it listens");
-        let port = line
-            .split("127.0.0.1:")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next());
-        let port = port.and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("no port in {line:?}"));
-        Self { forwarding, port }
+        let forward = Forward::to(chart::NAMESPACE, &service, 8443);
+        Self(forward.expect("the operator can be reached"))
     }
 
     /// The status and the body of an enrolment.
     fn enrol(&self, token: &str, application: &Value) -> (u16, Value) {
-        let url = format!("https://127.0.0.1:{}/v1/enrolments", self.port);
+        let url = format!("https://127.0.0.1:{}/v1/enrolments", self.0.port());
         let authorization = format!("Authorization: Bearer {token}");
         let arguments = [
             "--silent",
@@ -186,13 +162,5 @@ impl Operator {
         let (body, status) = said.rsplit_once('\n').expect("curl writes the status last");
         let body = serde_json::from_str(body).unwrap_or(Value::Null);
         (status.parse().unwrap_or(0), body)
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.forwarding.kill();
-        let _ = self.forwarding.wait();
     }
 }
