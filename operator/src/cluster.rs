@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::action::Action;
 use crate::crd::{ByzantineService, Status};
@@ -178,6 +178,15 @@ impl Cluster {
         let applied = api
             .patch(&object.name, &parameters, &Patch::Apply(&body))
             .await;
+        let applied = if uid.is_some() && is_left_behind(object, &applied) {
+            let ours = PatchParams {
+                field_manager: Some(names::FIELD_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            api.patch(&object.name, &ours, &Patch::Merge(&body)).await
+        } else {
+            applied
+        };
         let what = || format!("apply {} {}", object.kind, object.name);
         applied.map(drop).map_err(|source| failed(what(), source))
     }
@@ -241,9 +250,21 @@ impl Target for Cluster {
     }
 }
 
+/// What others put into a list stays there when ours is applied, and may not go with it.
+fn is_left_behind(object: &Object, applied: &Result<DynamicObject, kube::Error>) -> bool {
+    match applied {
+        Ok(now) => serde_json::to_value(now).is_ok_and(|now| !object.is_in(&now)),
+        Err(kube::Error::Api(status)) => status.is_invalid(),
+        Err(_) => false,
+    }
+}
+
+/// The items of a list do not say what they are; here they do.
 fn keyed(kind: Kind, object: DynamicObject) -> ((Kind, String), Existing) {
-    let name = object.name_any();
-    let body = serde_json::to_value(object).unwrap_or(Value::Null);
+    let (name, resource) = (object.name_any(), kind.resource());
+    let mut body = serde_json::to_value(object).expect("an object from the API server is JSON");
+    body["apiVersion"] = json!(resource.api_version);
+    body["kind"] = json!(resource.kind);
     ((kind, name), Existing { body })
 }
 

@@ -117,11 +117,15 @@ impl Object {
     }
 }
 
+/// Maps that mean something else when others add to them.
+const WHOLE: [&str; 3] = ["matchLabels", "nodeSelector", "selector"];
+
 /// Whether every value of `part` is in `whole`; lists must have equal lengths.
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => {
             let found = |(key, part): (&String, &Value)| match whole.get(key) {
+                Some(whole) if WHOLE.contains(&key.as_str()) => whole == part,
                 Some(whole) => contains(whole, part),
                 None => is_empty(part),
             };
@@ -244,6 +248,14 @@ mod tests {
     fn fields_that_are_no_longer_wanted_are_drift() {
         let existing = object(json!({"a": 1, "b": 2})).body;
         assert!(!object(json!({"a": 1})).is_in(&existing));
+    }
+
+    #[test]
+    fn a_selector_that_others_narrowed_is_drift() {
+        let wanted = json!({"spec": {"selector": {"matchLabels": {"a": "b"}}}});
+        assert!(contains(&wanted, &wanted));
+        let narrowed = json!({"spec": {"selector": {"matchLabels": {"a": "b", "c": "d"}}}});
+        assert!(!contains(&narrowed, &wanted));
     }
 
     #[test]

@@ -233,7 +233,10 @@ fn mounts(spec: &Spec, files: &[FileMount]) -> Vec<Value> {
 
 fn volumes(subject: Subject<'_>, ordinal: u32, app: &AppVersion, config: &str) -> Vec<Value> {
     let name = subject.name();
-    let claim = |volume: &str, claim: String| json!({"name": volume, "persistentVolumeClaim": {"claimName": claim}});
+    let claim = |volume: &str, claim: String| {
+        let source = json!({"claimName": claim});
+        json!({"name": volume, "persistentVolumeClaim": source})
+    };
     let mut volumes = vec![
         config_volume(&name, config),
         claim("ledger", names::ledger_claim(&name, ordinal)),

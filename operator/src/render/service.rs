@@ -29,7 +29,10 @@ pub fn client_service(subject: Subject<'_>) -> Object {
 /// How the other replicas reach one, also while it is not ready: else none ever would be.
 pub fn peer_service(subject: Subject<'_>, ordinal: u32) -> Object {
     let name = subject.name();
-    let port = |name: &str, port: u16| json!({"name": name, "protocol": "TCP", "port": port, "targetPort": port});
+    let port = |name: &str, port: u16| {
+        let target = json!(port);
+        json!({"name": name, "protocol": "TCP", "port": port, "targetPort": target})
+    };
     let spec = json!({
         "clusterIP": "None",
         "publishNotReadyAddresses": true,

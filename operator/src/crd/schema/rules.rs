@@ -115,8 +115,8 @@ const RULES: [Rule; 35] = [
     rule(
         "spec.app.port",
         "!(self in [15080, 15081, 15082])",
-        "app.port: the sidecar listens on 15080, 15081 and 15082 in the same pod; let the app listen \
-         elsewhere, such as on 8080",
+        "app.port: the sidecar listens on 15080, 15081 and 15082 in the same pod; let the app \
+         listen elsewhere, such as on 8080",
     ),
     rule("spec.app.env[]", ONE_VALUE, ONE_VALUE_MESSAGE),
     rule("spec.overrides[].env[]", ONE_VALUE, ONE_VALUE_MESSAGE),
@@ -168,7 +168,8 @@ const RULES: [Rule; 35] = [
     ),
     rule(
         "spec.proofs.domain",
-        "self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$')",
+        "self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\
+         ([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$')",
         "proofs.domain: write a lower-case DNS name, such as cluster.local or bank.example",
     ),
     rule("spec.storage.ledger", FIXED_VOLUME, FIXED_VOLUME_MESSAGE),
