@@ -184,7 +184,7 @@ impl Replica {
             return Err(Rejection::WrongView);
         }
         self.require_reproposed(&vote)?;
-        let now = self.now.monotonic;
+        let now = self.now;
         let slot = self.slot_mut(vote.sequence)?;
         if is_on(Bug::EarlyCommitRefused) && slot.commits.count(&vote) > 0 {
             return Err(Rejection::WrongView);
@@ -199,7 +199,8 @@ impl Replica {
             });
             return Err(Rejection::Equivocation);
         }
-        (slot.pre_prepared_at, slot.declined) = (now, false);
+        (slot.pre_prepared_at, slot.received) = (now.monotonic, now.unix);
+        slot.declined = false;
         slot.pre_prepare = Some(message);
         self.name_requests(&vote.digest);
         Ok(())
@@ -346,8 +347,8 @@ impl Replica {
         })
     }
 
-    /// A fresh proposal's time is checked once against our clock: one from the future is held,
-    /// one from the past is not agreed to. Re-proposals were checked when they were fresh.
+    /// A fresh proposal's time is checked against our clock: one from the future is held; one that
+    /// was in the past when it came is not agreed to. Re-proposals were checked when they were fresh.
     fn time_is_acceptable(&mut self, vote: &Vote, effects: &mut Effects) -> bool {
         let time = self.batches.get(&vote.digest).and_then(|batch| batch.time);
         let Some(time) = time.filter(|_| !self.required.contains_key(&vote.sequence)) else {
@@ -357,7 +358,9 @@ impl Replica {
             return true;
         }
         let (now, bound) = (self.now.unix, self.config.clock_bound);
-        if time.after(bound) < now {
+        let slot = self.slots.get(&vote.sequence);
+        let received = slot.map_or(now, |slot| slot.received);
+        if time.after(bound) < received {
             if let Some(slot) = self.slots.get_mut(&vote.sequence) {
                 slot.declined = true;
             }

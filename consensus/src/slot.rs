@@ -12,7 +12,7 @@ use crate::message::{Attestation, Promise, ResultVote, Vote};
 use crate::run::Run;
 use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified};
-use crate::types::View;
+use crate::types::{UnixMillis, View};
 
 /// One sequence between the watermarks.
 #[derive(Debug, Default)]
@@ -20,6 +20,9 @@ pub(crate) struct Slot {
     /// The accepted PRE-PREPARE of the newest view, and when it came.
     pub(crate) pre_prepare: Option<Verified<Vote>>,
     pub(crate) pre_prepared_at: Duration,
+    /// The same by the wall clock. A proposal's age is judged by this: a replica that was slow to
+    /// get to it, or to get its bodies, must not take it for stale.
+    pub(crate) received: UnixMillis,
     /// Whether the fresh proposal was found wanting: this replica does not PREPARE it then.
     pub(crate) declined: bool,
     pub(crate) prepares: Votes,
