@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use crate::tidy::violation::Violation;
 
 /// Each crate of the workspace, and the crates of the workspace that it may link.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("byzantine-proof", &[]),
     ("byzantine-journal", &[]),
     ("byzantine-resource", &[]),
@@ -51,6 +51,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         ],
     ),
     ("byzantine-chart", &[]),
+    (
+        "byzantine-operator",
+        &["byzantine-proof", "byzantine-resource"],
+    ),
     (
         "byzantine-simulator",
         &[

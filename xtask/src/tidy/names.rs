@@ -26,7 +26,8 @@ fn violation(file: &SourceFile, line: usize, word: &str) -> Option<Violation> {
     let has = |banned: &[&str]| parts.iter().any(|part| banned.contains(&part.as_str()));
     // Names that others chose are theirs.
     let kubernetes = word.eq_ignore_ascii_case("field_manager");
-    let others = kubernetes || word.starts_with("hyper") || word.starts_with("http_body");
+    let crates = ["hyper", "http_body", "futures_util"];
+    let others = kubernetes || crates.iter().any(|name| word.starts_with(name));
     let (why, advice) = if has(&EMPTY_WORDS) && !others {
         (
             "says nothing about what it is",
