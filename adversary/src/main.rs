@@ -95,9 +95,9 @@ fn liar(config: &Config) -> Result<Box<dyn Interposer>, TestError> {
     };
     say(&fault);
     let switches = Switches::beside(volume);
-    let switched = Switched::watching(inner, switches);
-    let switched = switched.map_err(|source| SidecarError::Thread { source })?;
-    Ok(Box::new(switched))
+    let watching = Switched::watching(inner, switches);
+    let watching = watching.map_err(|source| SidecarError::Thread { source })?;
+    Ok(Box::new(watching))
 }
 
 /// The liar to be: of the environment, which all replicas share, or of a file on this one's volume.

@@ -117,8 +117,8 @@ mod tests {
         let volume = tempfile::tempdir().unwrap();
         let switches = Switches::beside(volume.path());
         switches.isolate().unwrap();
-        let switched = Switched::watching(Box::new(Honest), switches.clone()).unwrap();
-        let mut isolation = switched.isolation();
+        let replica = Switched::watching(Box::new(Honest), switches.clone()).unwrap();
+        let mut isolation = replica.isolation();
         assert!(isolation.lasts());
         switches.rejoin().unwrap();
         isolation.ended().await;

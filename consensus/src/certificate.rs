@@ -211,7 +211,7 @@ impl Judge<'_> {
     ) -> Result<BTreeSet<ReplicaId>, Rejection> {
         let senders: BTreeSet<ReplicaId> = votes.iter().map(|vote| vote.sender).collect();
         let enough = senders.len() == votes.len() && senders.len() >= needed;
-        if !enough && !(is_on(Bug::DuplicatesCount) && votes.len() >= needed) {
+        if !(enough || is_on(Bug::DuplicatesCount) && votes.len() >= needed) {
             return Err(Rejection::Certificate);
         }
         for vote in votes {

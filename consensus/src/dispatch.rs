@@ -72,12 +72,13 @@ impl Replica {
 
     /// Executed time never goes back: max(previous, proposed); a null batch runs at the previous.
     fn start(&mut self, batch: &Batch, requests: &[KnownRequest]) -> Run {
-        self.time = batch
-            .time
-            .map_or(self.time, |proposed| match is_on(Bug::TimeGoesBack) {
-                true => proposed,
-                false => proposed.max(self.time),
-            });
+        self.time = batch.time.map_or(self.time, |proposed| {
+            if is_on(Bug::TimeGoesBack) {
+                proposed
+            } else {
+                proposed.max(self.time)
+            }
+        });
         self.keys.expire(self.time);
         let mut items = Vec::new();
         for request in requests {

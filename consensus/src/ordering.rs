@@ -348,7 +348,7 @@ impl Replica {
     }
 
     /// A fresh proposal's time is checked against our clock: one from the future is held; one that
-    /// was in the past when it came is not agreed to. Re-proposals were checked when they were fresh.
+    /// was in the past when it came is not agreed to. Re-proposals were checked when fresh.
     fn time_is_acceptable(&mut self, vote: &Vote, effects: &mut Effects) -> bool {
         let time = self.batches.get(&vote.digest).and_then(|batch| batch.time);
         let Some(time) = time.filter(|_| !self.required.contains_key(&vote.sequence)) else {
@@ -389,7 +389,8 @@ impl Replica {
         let fresh = !self.required.contains_key(&vote.sequence);
         let resolves = batch.requests.is_empty() && !batch.resolutions.is_empty();
         let reserved = vote.sequence > self.last_for_requests();
-        let held = fresh && reserved && !(resolves && !self.reserved_is_used(vote.sequence));
+        let belongs = resolves && !self.reserved_is_used(vote.sequence);
+        let held = fresh && reserved && !belongs;
         if let Some(slot) = self.slots.get_mut(&vote.sequence).filter(|_| held) {
             slot.declined |= is_on(Bug::SkewDeclined);
         }

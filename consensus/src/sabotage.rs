@@ -30,48 +30,90 @@ macro_rules! bugs {
 }
 
 bugs! {
-    SmallQuorum "small-quorum" "Quorums of 2f+1, though n is not 3f+1: two of them share one liar.";
-    PrimaryCountsTwice "primary-counts-twice" "The primary's PREPARE counts beside its PRE-PREPARE.";
-    DuplicatesCount "duplicates-count" "One replica's vote counts as often as it stands in a certificate.";
-    SenderUnchecked "sender-unchecked" "The signature is not checked against the sender that a message claims.";
-    CertificateUnchecked "certificate-unchecked" "Votes in a certificate may be for anything.";
-    PreparedDropped "prepared-dropped" "A VIEW-CHANGE leaves out what prepared.";
-    LowestStableStarts "lowest-stable-starts" "A new view starts at the lowest stable checkpoint, rather than the highest.";
-    InvalidViewChangeKept "invalid-view-change-kept" "An invalid VIEW-CHANGE takes the place of a valid one.";
-    AncientViewChange "ancient-view-change" "A NEW-VIEW may rest on VIEW-CHANGEs of other views.";
-    LowerViewPreferred "lower-view-preferred" "Of two prepared certificates the one of the lower view wins.";
-    GapsStayOpen "gaps-stay-open" "A new view does not fill gaps with null batches.";
-    VoteBeforeSync "vote-before-sync" "Votes leave before they are durable.";
-    VotesForgotten "votes-forgotten" "After a restart votes are cast anew.";
-    DecidedRunsAgain "decided-runs-again" "A request that was answered runs again.";
-    AbandonedRuns "abandoned-runs" "What was proposed last runs, rather than what was committed.";
-    AdoptedTwice "adopted-twice" "What a peer supplies is settled though it is settled already.";
-    EarlyCommitRefused "early-commit-refused" "A proposal is refused once a COMMIT for its sequence has come.";
-    StableAtWeak "stable-at-weak" "f+1 cosignatures make a certificate.";
-    KeysForgotten "keys-forgotten" "The key table is not taken up after a restart.";
-    SkewDeclined "skew-declined" "A proposal that is early for this replica's watermark is declined, not held.";
-    TimerNeverDoubles "timer-never-doubles" "Timeouts stay as short as they are, however slow the network is.";
-    HigherViewIgnored "higher-view-ignored" "A valid VIEW-CHANGE for a higher view moves nobody.";
-    MalformedPanics "malformed-panics" "Bytes that are no message stop the process.";
-    OneLess "one-less" "A certificate has one cosignature too few.";
-    OrderByName "order-by-name" "Some replicas run a batch in another order.";
-    WindowUnbounded "window-unbounded" "Votes for any sequence are kept, however far away.";
-    PromiseBroken "promise-broken" "Who promised settles by RESULTs all the same.";
-    FewPromises "few-promises" "One PROMISE fewer than n-f justifies a RESOLVE.";
-    ResolveUnchecked "resolve-unchecked" "A RESOLVE is ordered and executed whatever it rests on.";
-    WeakLeafIgnored "weak-leaf-ignored" "A RESOLVE gives a verdict though f+1 promised one leaf.";
-    LastResolveWins "last-resolve-wins" "A later RESOLVE of a sequence replaces the first.";
-    AbstainerVotes "abstainer-votes" "A replica that lost its votes goes on voting.";
-    ShortAbstention "short-abstention" "Abstaining ends as soon as its bound is known.";
-    QuotaIgnored "quota-ignored" "A gateway may have any number of requests abroad.";
-    ReuseRuns "reuse-runs" "A used key does not keep another request from running.";
-    TimeUnchecked "time-unchecked" "A primary may propose any time.";
-    SizesFall "sizes-fall" "A smaller size is attested after a larger one.";
-    OutcomesForgotten "outcomes-forgotten" "Outcomes in the log are not used after a restart.";
-    DoneReturns "done-returns" "A request that ran enters the pool again.";
-    OneVoteOnly "one-vote-only" "The other vote of one who contradicts himself never counts.";
-    WatermarkMissed "watermark-missed" "A checkpoint that a later certificate settled never becomes stable.";
-    TimeGoesBack "time-goes-back" "Executed time may go back.";
+    SmallQuorum "small-quorum"
+        "Quorums of 2f+1, though n is not 3f+1: two of them share one liar.";
+    PrimaryCountsTwice "primary-counts-twice"
+        "The primary's PREPARE counts beside its PRE-PREPARE.";
+    DuplicatesCount "duplicates-count"
+        "One replica's vote counts as often as it stands in a certificate.";
+    SenderUnchecked "sender-unchecked"
+        "The signature is not checked against the sender that a message claims.";
+    CertificateUnchecked "certificate-unchecked"
+        "Votes in a certificate may be for anything.";
+    PreparedDropped "prepared-dropped"
+        "A VIEW-CHANGE leaves out what prepared.";
+    LowestStableStarts "lowest-stable-starts"
+        "A new view starts at the lowest stable checkpoint, rather than the highest.";
+    InvalidViewChangeKept "invalid-view-change-kept"
+        "An invalid VIEW-CHANGE takes the place of a valid one.";
+    AncientViewChange "ancient-view-change"
+        "A NEW-VIEW may rest on VIEW-CHANGEs of other views.";
+    LowerViewPreferred "lower-view-preferred"
+        "Of two prepared certificates the one of the lower view wins.";
+    GapsStayOpen "gaps-stay-open"
+        "A new view does not fill gaps with null batches.";
+    VoteBeforeSync "vote-before-sync"
+        "Votes leave before they are durable.";
+    VotesForgotten "votes-forgotten"
+        "After a restart votes are cast anew.";
+    DecidedRunsAgain "decided-runs-again"
+        "A request that was answered runs again.";
+    AbandonedRuns "abandoned-runs"
+        "What was proposed last runs, rather than what was committed.";
+    AdoptedTwice "adopted-twice"
+        "What a peer supplies is settled though it is settled already.";
+    EarlyCommitRefused "early-commit-refused"
+        "A proposal is refused once a COMMIT for its sequence has come.";
+    StableAtWeak "stable-at-weak"
+        "f+1 cosignatures make a certificate.";
+    KeysForgotten "keys-forgotten"
+        "The key table is not taken up after a restart.";
+    SkewDeclined "skew-declined"
+        "A proposal that is early for this replica's watermark is declined, not held.";
+    TimerNeverDoubles "timer-never-doubles"
+        "Timeouts stay as short as they are, however slow the network is.";
+    HigherViewIgnored "higher-view-ignored"
+        "A valid VIEW-CHANGE for a higher view moves nobody.";
+    MalformedPanics "malformed-panics"
+        "Bytes that are no message stop the process.";
+    OneLess "one-less"
+        "A certificate has one cosignature too few.";
+    OrderByName "order-by-name"
+        "Some replicas run a batch in another order.";
+    WindowUnbounded "window-unbounded"
+        "Votes for any sequence are kept, however far away.";
+    PromiseBroken "promise-broken"
+        "Who promised settles by RESULTs all the same.";
+    FewPromises "few-promises"
+        "One PROMISE fewer than n-f justifies a RESOLVE.";
+    ResolveUnchecked "resolve-unchecked"
+        "A RESOLVE is ordered and executed whatever it rests on.";
+    WeakLeafIgnored "weak-leaf-ignored"
+        "A RESOLVE gives a verdict though f+1 promised one leaf.";
+    LastResolveWins "last-resolve-wins"
+        "A later RESOLVE of a sequence replaces the first.";
+    AbstainerVotes "abstainer-votes"
+        "A replica that lost its votes goes on voting.";
+    ShortAbstention "short-abstention"
+        "Abstaining ends as soon as its bound is known.";
+    QuotaIgnored "quota-ignored"
+        "A gateway may have any number of requests abroad.";
+    ReuseRuns "reuse-runs"
+        "A used key does not keep another request from running.";
+    TimeUnchecked "time-unchecked"
+        "A primary may propose any time.";
+    SizesFall "sizes-fall"
+        "A smaller size is attested after a larger one.";
+    OutcomesForgotten "outcomes-forgotten"
+        "Outcomes in the log are not used after a restart.";
+    DoneReturns "done-returns"
+        "A request that ran enters the pool again.";
+    OneVoteOnly "one-vote-only"
+        "The other vote of one who contradicts himself never counts.";
+    WatermarkMissed "watermark-missed"
+        "A checkpoint that a later certificate settled never becomes stable.";
+    TimeGoesBack "time-goes-back"
+        "Executed time may go back.";
 }
 
 /// Whether this build has switches. No image may.

@@ -155,7 +155,7 @@ impl Service {
         });
     }
 
-    /// Whose signatures count, from the ConfigMap in which the keys are pinned.
+    /// Whose signatures count, from the `ConfigMap` in which the keys are pinned.
     ///
     /// # Panics
     /// When they are not pinned.

@@ -184,6 +184,10 @@ async fn publish(context: &Context, service: &ByzantineService, note: &Note) {
     }
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
 fn after_failure(
     service: Arc<ByzantineService>,
     error: &OperatorError,

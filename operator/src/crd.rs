@@ -1,6 +1,10 @@
 //! The kind `ByzantineService` as Kubernetes stores it.
 //!
 //! The desired state is `byzantine_resource::Spec`, the same type that `byz run` reads.
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "columns have the same keys each"
+)]
 
 pub mod schema;
 pub mod status;

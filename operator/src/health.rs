@@ -24,7 +24,7 @@ const MAX_CONNECTIONS: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection may stay.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What is told.
 #[derive(Clone)]
@@ -55,9 +55,9 @@ pub async fn serve(health: Health, listener: TcpListener) {
             server
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT);
-            let served = server.serve_connection(TokioIo::new(stream), service);
+            let exchange = server.serve_connection(TokioIo::new(stream), service);
             // A scraper that hangs up early is no concern of ours.
-            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, served).await;
+            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, exchange).await;
             drop(place);
         });
     }

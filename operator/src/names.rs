@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The field manager of everything that the operator writes.
+/// Who applied a field: everything that the operator writes carries this.
 pub const FIELD_MANAGER: &str = "byzantine-operator";
 
 /// Which service an object belongs to.

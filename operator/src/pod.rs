@@ -135,8 +135,7 @@ impl PodView {
             .iter()
             .find(|container| text(container, "/name") == Some("app"));
         let owned = |value: Option<&str>| value.map(str::to_owned);
-        let ready =
-            condition(status, "Ready").is_some_and(|ready| is_true(ready)) && !pod.is_going();
+        let ready = condition(status, "Ready").is_some_and(is_true) && !pod.is_going();
         Self {
             name: pod.name().to_owned(),
             uid: pod.uid().to_owned(),
@@ -229,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    fn view(status: Value) -> PodView {
+    fn view(status: &Value) -> PodView {
         let body = json!({"metadata": {"name": "a-0-0", "uid": "u"}, "status": status});
         PodView::of(&Existing { body })
     }
@@ -238,7 +237,7 @@ mod tests {
     fn what_keeps_a_pod_from_being_ready_is_named() {
         let pull = json!({"containerStatuses": [{"name": "app", "image": "x:1",
             "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]});
-        let Some(Trouble::ImagePull { image, detail, .. }) = view(pull).trouble else {
+        let Some(Trouble::ImagePull { image, detail, .. }) = view(&pull).trouble else {
             panic!("no pull trouble");
         };
         assert_eq!(
@@ -248,17 +247,17 @@ mod tests {
         let place = json!({"conditions": [{"type": "PodScheduled", "status": "False",
             "reason": "Unschedulable", "message": "0/3 nodes"}]});
         assert!(matches!(
-            view(place).trouble,
+            view(&place).trouble,
             Some(Trouble::Unschedulable { .. })
         ));
         let well = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-        assert!(view(well).ready);
+        assert!(view(&well).ready);
     }
 
     #[test]
     fn an_app_that_runs_and_is_not_ready_is_unhealthy() {
         let status = json!({"containerStatuses": [{"name": "app", "ready": false,
             "state": {"running": {}}}]});
-        assert_eq!(view(status).trouble, Some(Trouble::AppUnhealthy));
+        assert_eq!(view(&status).trouble, Some(Trouble::AppUnhealthy));
     }
 }

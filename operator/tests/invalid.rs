@@ -1,4 +1,5 @@
 //! Manifests that the API server refuses: what can be said about them without one.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

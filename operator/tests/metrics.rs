@@ -1,4 +1,5 @@
 //! Names, types and labels of the metrics are an interface; `BYZANTINE_REWRITE=1` rewrites it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use byzantine_operator::metrics::Metrics;
 

@@ -1,5 +1,6 @@
 //! The objects of a new service, as they are sent to the API server; `BYZANTINE_REWRITE=1`
 //! rewrites the golden files.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -16,6 +16,10 @@ use byzantine_proof::{Cosignature, Signature};
 pub struct Notary(Mutex<Table>);
 
 #[derive(Debug, Default)]
+#[allow(
+    clippy::zero_sized_map_values,
+    reason = "the entry tells in one look whether it is new"
+)]
 struct Table {
     signed: HashSet<[u8; 33], BuildHasherDefault<Prefix>>,
     cosigned: HashMap<[u8; 49], (), BuildHasherDefault<Prefix>>,

@@ -148,9 +148,9 @@ impl Plan {
     /// What the options mean.
     pub fn of(options: &Options) -> Self {
         let mut random = Random::new(options.seed, "plan");
-        let faulty = options.members.saturating_sub(1) / 3;
+        let tolerated = options.members.saturating_sub(1) / 3;
         let faults = present(options, &mut random);
-        let liars = liars(faults, faulty, options.members, &mut random);
+        let liars = liars(faults, tolerated, options.members, &mut random);
         let drawn = AttackKind::draw(&mut random);
         let attack = match options.attack {
             Some(chosen) => Some(chosen),
@@ -158,8 +158,8 @@ impl Plan {
             None if faults.has(Fault::Mutation) => Some(AttackKind::NearValid),
             None => None,
         };
-        let low = 2 * faulty + 1;
-        let reply_quorum = random.between(low as u64, (options.members - faulty) as u64);
+        let low = 2 * tolerated + 1;
+        let reply_quorum = random.between(low as u64, (options.members - tolerated) as u64);
         let chaos = random.between(500, 6000);
         let slow = faults.has(Fault::SlowApp);
         let drawn_timeouts = [
@@ -169,7 +169,7 @@ impl Plan {
         ];
         Self {
             options: options.clone(),
-            faulty,
+            faulty: tolerated,
             reply_quorum: usize::try_from(reply_quorum).unwrap_or(low),
             faults,
             liars,
@@ -226,10 +226,10 @@ fn present(options: &Options, random: &mut Random) -> Faults {
     chosen
 }
 
-fn liars(faults: Faults, faulty: usize, members: usize, random: &mut Random) -> Vec<usize> {
+fn liars(faults: Faults, tolerated: usize, members: usize, random: &mut Random) -> Vec<usize> {
     let lies = [Fault::Liar, Fault::Twin, Fault::Mutation];
-    let count = usize::try_from(random.between(1, faulty.max(1) as u64)).unwrap_or(1);
-    let mut liars = random.distinct(count.min(faulty), members);
+    let count = usize::try_from(random.between(1, tolerated.max(1) as u64)).unwrap_or(1);
+    let mut liars = random.distinct(count.min(tolerated), members);
     liars.sort_unstable();
     if lies.iter().any(|lie| faults.has(*lie)) {
         liars

@@ -275,7 +275,7 @@ impl World {
                 attempt,
             } => self.grow_impatient(client, call, attempt),
             Happening::Reply { client, id, proven } => self.reply(client, &id, &proven),
-            Happening::Disturb => return self.disturb(),
+            Happening::Disturb => self.disturb(),
             Happening::Heal => return self.heal(),
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! A real Prometheus finds operator and sidecars by their annotations alone.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -34,11 +35,9 @@ async fn s7_prometheus_scrapes_by_annotations_alone() {
         "up{{namespace='{}',byzantine_dev_service='watched'}} == 1",
         namespace.name()
     );
-    prometheus
-        .until(&sidecars, |series| series.len() == 4)
-        .await;
+    prometheus.until(&sidecars, |series| series.len() == 4);
     let operator = "up{namespace='byzantine-system'} == 1";
-    prometheus.until(operator, |series| series.len() == 1).await;
+    prometheus.until(operator, |series| series.len() == 1);
     every_recorded_metric_is_there(&prometheus).await;
     the_alerts_are_loaded(&prometheus).await;
     a_dead_primary_shows(&prometheus, &service).await;
@@ -118,9 +117,7 @@ async fn a_dead_primary_shows(prometheus: &Prometheus, service: &Service) {
     }
     customer.more(5).await;
     customer.satisfied().await;
-    prometheus
-        .until(query, |series| series.iter().any(|value| *value > before))
-        .await;
+    prometheus.until(query, |series| series.iter().any(|value| *value > before));
     println!("    view_changes_total moved when the primary was killed");
     service.full_strength();
 }
@@ -180,7 +177,10 @@ impl Prometheus {
 
     /// The values of an instant query; none where Prometheus does not answer yet.
     async fn values(&self, query: &str) -> Vec<f64> {
-        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let query = query.bytes().fold(String::new(), |mut encoded, byte| {
+            write!(encoded, "%{byte:02X}").expect("a String takes every text");
+            encoded
+        });
         let url = format!("{}/api/v1/query?query={query}", self.url);
         let Ok(received) = self.http.get(&url, PATIENCE).await else {
             return Vec::new();
@@ -198,7 +198,7 @@ impl Prometheus {
         self.values(query).await.first().copied()
     }
 
-    async fn until(&self, query: &str, enough: impl Fn(&[f64]) -> bool) {
+    fn until(&self, query: &str, enough: impl Fn(&[f64]) -> bool) {
         let handle = tokio::runtime::Handle::current();
         tokio::task::block_in_place(|| {
             eventually(query, LIMIT, || {

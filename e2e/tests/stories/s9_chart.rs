@@ -1,5 +1,6 @@
 //! The chart as Helm renders it: rights, refusals of wrong values, and that it works.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use byzantine_acceptance::programs;
@@ -17,7 +18,7 @@ fn s9_rights_are_those_recorded() {
         let roles = rendered.split("\n---\n").filter(|document| {
             document.contains("kind: ClusterRole\n") || document.contains("kind: Role\n")
         });
-        text += &format!("# {settings:?}\n");
+        writeln!(text, "# {settings:?}").expect("a String takes every text");
         text.extend(roles.map(|role| format!("---\n{}\n", role.trim())));
     }
     let golden = programs::repository().join(RIGHTS);

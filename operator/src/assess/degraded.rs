@@ -1,4 +1,4 @@
-//! Conditions Degraded and RepliesAgree.
+//! Conditions Degraded and `RepliesAgree`.
 
 use super::{Picture, Verdict};
 use crate::crd::status::{Member, MemberState};

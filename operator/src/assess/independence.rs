@@ -1,4 +1,4 @@
-//! Condition FaultsIndependent: whether one fault can take more than one replica.
+//! Condition `FaultsIndependent`: whether one fault can take more than one replica.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Condition KeysPinned: whether the replicas are those that the service began with.
+//! Condition `KeysPinned`: whether the replicas are those that the service began with.
 
 use super::{Picture, Verdict};
 use crate::plan::ClaimTrouble;

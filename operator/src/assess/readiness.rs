@@ -1,4 +1,4 @@
-//! Conditions Ready and QuorumAvailable.
+//! Conditions Ready and `QuorumAvailable`.
 
 use super::{Picture, Verdict, members};
 use crate::crd::status::MemberState;

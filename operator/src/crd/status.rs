@@ -44,8 +44,8 @@ pub struct Status {
     /// The one replica whose pod is being replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replacing: Option<Replacement>,
-    /// Standard conditions: Ready, QuorumAvailable, Progressing, Degraded, KeysPinned,
-    /// RepliesAgree, FaultsIndependent.
+    /// Standard conditions: Ready, `QuorumAvailable`, Progressing, Degraded, `KeysPinned`,
+    /// `RepliesAgree`, `FaultsIndependent`.
     pub conditions: Vec<Condition>,
 }
 

@@ -138,7 +138,7 @@ mod tests {
         let later = start + Duration::from_millis(1500);
         assert!(budget.take(later) && !budget.take(later));
         assert!(!budget.is_full(later));
-        assert!(budget.is_full(later + Duration::from_secs(60)));
+        assert!(budget.is_full(later + Duration::from_mins(1)));
     }
 
     #[test]

@@ -38,7 +38,7 @@ const DECISION_TIMEOUT: Duration = Duration::from_secs(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A connection is closed when it is that old; sidecars make one for each request.
-const LIFETIME: Duration = Duration::from_secs(120);
+const LIFETIME: Duration = Duration::from_mins(2);
 
 /// The longest head and body of a request in bytes; a token has one or two thousand.
 const MAX_HEAD_BYTES: usize = 32 * 1024;

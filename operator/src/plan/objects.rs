@@ -62,21 +62,18 @@ fn assignment<'a>(
     };
     let subject = situation.subject();
     let number = situation.revisions.next_number(ordinal);
-    match assigned.filter(|kept| kept.digest == digest) {
-        Some(kept) => {
-            let write = kept
-                .revision
-                .keep(subject, ordinal, kept.number, kept.failed.as_deref());
-            Some(Assignment {
-                revision: &kept.revision,
-                write: Some(write),
-            })
-        }
-        None => {
-            let revision = content(situation, ordinal, digest)?;
-            let write = Some(revision.keep(subject, ordinal, number, None));
-            Some(Assignment { revision, write })
-        }
+    if let Some(kept) = assigned.filter(|kept| kept.digest == digest) {
+        let write = kept
+            .revision
+            .keep(subject, ordinal, kept.number, kept.failed.as_deref());
+        Some(Assignment {
+            revision: &kept.revision,
+            write: Some(write),
+        })
+    } else {
+        let revision = content(situation, ordinal, digest)?;
+        let write = Some(revision.keep(subject, ordinal, number, None));
+        Some(Assignment { revision, write })
     }
 }
 

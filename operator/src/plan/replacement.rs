@@ -190,10 +190,10 @@ fn begin(situation: &Situation<'_>, ordinal: u32) -> Option<Replacement> {
 /// Adds the pod that there is, if it is not the one wanted.
 fn condemn(situation: &Situation<'_>, turn: &mut Replacement) {
     let pod = situation.pods.get(&turn.ordinal);
-    if let Some(pod) = pod.filter(|pod| pod.revision != turn.revision && !pod.going) {
-        if !turn.pods.contains(&pod.uid) {
-            turn.pods.push(pod.uid.clone());
-        }
+    if let Some(pod) = pod.filter(|pod| pod.revision != turn.revision && !pod.going)
+        && !turn.pods.contains(&pod.uid)
+    {
+        turn.pods.push(pod.uid.clone());
     }
 }
 

@@ -179,10 +179,10 @@ impl State {
         (StatusCode::OK, object)
     }
 
-    fn patch(&mut self, path: &str, patch: &Value) -> (StatusCode, Value) {
+    fn patch(&mut self, path: &str, change: &Value) -> (StatusCode, Value) {
         match self.objects.get_mut(path) {
             Some(object) => {
-                object["series"] = patch["series"].clone();
+                object["series"] = change["series"].clone();
                 (StatusCode::OK, object.clone())
             }
             None => failure(StatusCode::NOT_FOUND, "NotFound"),

@@ -45,7 +45,7 @@ impl Service {
     /// The resource and what the operator makes of it.
     pub(crate) fn apply(&self, spec: &serde_json::Value) {
         let uid = self.api.put(
-            &self.path("apis/byzantine.dev/v1alpha1", "byzantineservices", NAME),
+            &Self::path("apis/byzantine.dev/v1alpha1", "byzantineservices", NAME),
             json!({
                 "apiVersion": "byzantine.dev/v1alpha1", "kind": "ByzantineService",
                 "metadata": {"namespace": NAMESPACE}, "spec": spec,
@@ -55,7 +55,7 @@ impl Service {
             let set = format!("{NAME}-{replica}");
             let owner = owner("ByzantineService", NAME, &uid);
             let uid = self.api.put(
-                &self.path("apis/apps/v1", "statefulsets", &set),
+                &Self::path("apis/apps/v1", "statefulsets", &set),
                 json!({"metadata": {"namespace": NAMESPACE, "ownerReferences": [owner]}}),
             );
             self.start_pod(replica, &uid);
@@ -73,7 +73,7 @@ impl Service {
         let set = format!("{NAME}-{replica}");
         let set = self
             .api
-            .get(&self.path("apis/apps/v1", "statefulsets", &set));
+            .get(&Self::path("apis/apps/v1", "statefulsets", &set));
         let uid = set.unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
         self.start_pod(replica, &uid);
     }
@@ -123,11 +123,11 @@ impl Service {
     }
 
     pub(crate) fn pod_path(&self, replica: u8) -> String {
-        self.path("api/v1", "pods", &format!("{NAME}-{replica}-0"))
+        Self::path("api/v1", "pods", &format!("{NAME}-{replica}-0"))
     }
 
     pub(crate) fn map_path(&self, suffix: &str) -> String {
-        self.path("api/v1", "configmaps", &format!("{NAME}-{suffix}"))
+        Self::path("api/v1", "configmaps", &format!("{NAME}-{suffix}"))
     }
 
     /// How often enrolments came to that.
@@ -135,7 +135,7 @@ impl Service {
         self.results.with_label_values(&[result]).get()
     }
 
-    fn path(&self, api: &str, kind: &str, name: &str) -> String {
+    fn path(api: &str, kind: &str, name: &str) -> String {
         format!("/{api}/namespaces/{NAMESPACE}/{kind}/{name}")
     }
 }

@@ -164,4 +164,3 @@ fn abstains(abstention: Abstention) -> String {
     };
     format!("this replica lost its votes and abstains; {until}")
 }
-

@@ -1,7 +1,7 @@
 //! A primary that opens its view and proposes nothing of what the view demands.
 
 use super::{Attack, Scene};
-use byzantine_consensus::{Message, ReplicaId};
+use byzantine_consensus::{Message, ReplicaId, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -15,7 +15,10 @@ impl Attack for DropReproposals {
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
         let certified = scene.certified + 2;
-        messages.retain(|message| !matches!(message, Message::PrePrepare(vote) if vote.view.0 > 0 && vote.sequence <= certified));
+        messages.retain(|message| {
+            let again = |vote: &Vote| vote.view.0 > 0 && vote.sequence <= certified;
+            !matches!(message, Message::PrePrepare(vote) if again(vote))
+        });
         messages
     }
 }

@@ -1,4 +1,5 @@
-//! A replica that promises for every sequence, whatever it attested, and something else to each half.
+//! A replica that promises for every sequence, whatever it attested, and something else to
+//! each half.
 
 use super::{Attack, Scene};
 use byzantine_consensus::{Frame, Message, Promise, ReplicaId};

@@ -17,11 +17,11 @@ impl Attack for KeyTwice {
             return Vec::new();
         };
         // Keys that it makes up: those of clients would only make their requests fail.
-        request.target = "/balance/0".to_owned();
-        request.method = "GET".to_owned();
+        "/balance/0".clone_into(&mut request.target);
+        "GET".clone_into(&mut request.method);
         request.key = format!("made-{}", scene.random.below(3));
         let first = request.encode();
-        request.target = "/balance/1".to_owned();
+        "/balance/1".clone_into(&mut request.target);
         let frames = [
             scene.seal(&[Message::Requests(vec![first])]),
             scene.seal(&[Message::Requests(vec![request.encode()])]),

@@ -1,4 +1,4 @@
-//! ByzzFuzz (OOPSLA'23): messages that are wrong by one: a view, a sequence, a digest.
+//! `ByzzFuzz` (OOPSLA'23): messages that are wrong by one: a view, a sequence, a digest.
 
 use byzantine_consensus::{Batch, Message, ReplicaId};
 
@@ -64,6 +64,6 @@ fn mutate(message: &mut Message, random: &mut Random) {
         }
         Message::Promise(vote) => shift(&mut vote.sequence.0),
         Message::Status(report) => shift(&mut report.certified.0),
-        _ => {}
+        Message::Requests(_) => {}
     }
 }

@@ -47,7 +47,7 @@ fn candidates(options: &Options) -> Vec<Options> {
     let present = options
         .forced
         .iter()
-        .fold(plan.faults, |all, fault| all.with(fault));
+        .fold(plan.faults, super::super::fault::Faults::with);
     let mut candidates = Vec::new();
     let only = Options {
         allowed: present,

@@ -83,9 +83,9 @@ impl World {
     }
 
     /// One disturbance, and the next one planned.
-    pub(super) fn disturb(&mut self) -> Result<(), Violation> {
+    pub(super) fn disturb(&mut self) {
         if self.healed_at.is_some() {
-            return Ok(());
+            return;
         }
         let next = self.random.between(1, 2 * self.plan.disturbance);
         self.at(next, Happening::Disturb);
@@ -97,11 +97,10 @@ impl World {
             .filter(|fault| self.plan.faults.has(*fault))
             .collect();
         if present.is_empty() {
-            return Ok(());
+            return;
         }
         let fault = self.random.pick(&present);
         self.strike(fault);
-        Ok(())
     }
 
     fn strike(&mut self, fault: Fault) {

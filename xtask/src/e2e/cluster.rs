@@ -18,14 +18,14 @@ const KIND_CONTEXT: &str = "kind-";
 /// A cluster that answers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cluster {
-    kind: Kind,
+    origin: Origin,
     /// Whether this run started it.
     ours: bool,
     environment: Vec<(&'static str, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum Origin {
     /// Whatever kubectl reaches; it has the images, or gets them from a registry.
     Given,
     Kind,
@@ -40,17 +40,17 @@ impl Cluster {
     pub(crate) fn find() -> Result<Self, XtaskError> {
         let script = std::env::var_os(SCRIPT).map(PathBuf::from);
         if answers(&[]) {
-            let kind = if context().starts_with(KIND_CONTEXT) {
-                Kind::Kind
+            let origin = if context().starts_with(KIND_CONTEXT) {
+                Origin::Kind
             } else {
-                Kind::Given
+                Origin::Given
             };
-            return Ok(Self::new(kind, false));
+            return Ok(Self::new(origin, false));
         }
         match (kind::complaint(), script) {
             (None, _) => {
                 kind::up()?;
-                Ok(Self::new(Kind::Kind, true))
+                Ok(Self::new(Origin::Kind, true))
             }
             (Some(_), Some(script)) => Self::of_script(script),
             (Some(complaint), None) => Err(XtaskError::NoCluster {
@@ -64,10 +64,10 @@ impl Cluster {
     /// # Errors
     /// That of the program which does it.
     pub(crate) fn load(&self, archive: &PathBuf) -> Result<(), XtaskError> {
-        match &self.kind {
-            Kind::Given => Ok(()),
-            Kind::Kind => kind::load(archive),
-            Kind::Script(script) => command::run(Command::new(script).arg("load").arg(archive)),
+        match &self.origin {
+            Origin::Given => Ok(()),
+            Origin::Kind => kind::load(archive),
+            Origin::Script(script) => command::run(Command::new(script).arg("load").arg(archive)),
         }
     }
 
@@ -81,17 +81,17 @@ impl Cluster {
     /// # Errors
     /// That of the program which does it.
     pub(crate) fn release(&self) -> Result<(), XtaskError> {
-        match &self.kind {
-            Kind::Kind if self.ours => kind::run(&kind::KindChore::Down),
-            Kind::Script(script) if self.ours => command::run(Command::new(script).arg("down")),
+        match &self.origin {
+            Origin::Kind if self.ours => kind::run(&kind::KindChore::Down),
+            Origin::Script(script) if self.ours => command::run(Command::new(script).arg("down")),
             _ => Ok(()),
         }
     }
 
-    const fn new(kind: Kind, ours: bool) -> Self {
+    const fn new(origin: Origin, ours: bool) -> Self {
         let environment = Vec::new();
         Self {
-            kind,
+            origin,
             ours,
             environment,
         }
@@ -104,7 +104,7 @@ impl Cluster {
             command::run(Command::new(&script).arg("up"))?;
         }
         Ok(Self {
-            kind: Kind::Script(script),
+            origin: Origin::Script(script),
             ours,
             environment,
         })
@@ -113,10 +113,10 @@ impl Cluster {
 
 impl fmt::Display for Cluster {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Given => write!(formatter, "{}; it must have the images itself", context()),
-            Kind::Kind => formatter.write_str("kind"),
-            Kind::Script(script) => write!(formatter, "{}", script.display()),
+        match &self.origin {
+            Origin::Given => write!(formatter, "{}; it must have the images itself", context()),
+            Origin::Kind => formatter.write_str("kind"),
+            Origin::Script(script) => write!(formatter, "{}", script.display()),
         }
     }
 }

@@ -24,9 +24,8 @@ impl Builder {
     /// # Errors
     /// [`XtaskError::NoImageBuilder`] says what each is missing.
     pub(crate) fn find() -> Result<Self, XtaskError> {
-        let docker = match complaint("docker", &["info"]) {
-            None => return Ok(Self::Docker),
-            Some(complaint) => complaint,
+        let Some(docker) = complaint("docker", &["info"]) else {
+            return Ok(Self::Docker);
         };
         match complaint("buildah", &["version"]) {
             None => Ok(Self::Buildah),

@@ -9,14 +9,14 @@ use super::path::at;
 /// A rule about the value at a place.
 struct Rule {
     path: &'static str,
-    rule: &'static str,
+    expression: &'static str,
     message: &'static str,
 }
 
-const fn rule(path: &'static str, rule: &'static str, message: &'static str) -> Rule {
+const fn rule(path: &'static str, expression: &'static str, message: &'static str) -> Rule {
     Rule {
         path,
-        rule,
+        expression,
         message,
     }
 }
@@ -256,7 +256,7 @@ const DURATIONS: [(&str, &str); 7] = [
 pub(super) fn apply(root: &mut Value) {
     for Rule {
         path,
-        rule,
+        expression: rule,
         message,
     } in &RULES
     {

@@ -165,9 +165,9 @@ fn issue(
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.use_authority_key_identifier_extension = true;
     set_validity(&mut parameters, now, expires);
-    let issued = parameters.signed_by(&key, &issuer).map_err(certificate)?;
+    let signed = parameters.signed_by(&key, &issuer).map_err(certificate)?;
     Ok(Issued {
-        certificate: issued.der().clone(),
+        certificate: signed.der().clone(),
         key: key.serialize_der(),
         expires,
     })
