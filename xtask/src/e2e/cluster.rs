@@ -141,13 +141,16 @@ fn context() -> String {
 /// What the script's `env` sets.
 fn environment_of(script: &PathBuf) -> Result<Vec<(&'static str, String)>, XtaskError> {
     let mut shell = Command::new("bash");
-    let lines = r#"eval "$("$1" env)" && printf '%s\n%s\n' "$PATH" "$KUBECONFIG""#;
+    let lines =
+        r#"unset KUBECONFIG; eval "$("$1" env)" && printf '%s\n%s\n' "$PATH" "${KUBECONFIG:-}""#;
     shell.args(["-c", lines, "bash"]).arg(script);
     let output = command::output(&mut shell)?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut values = text.lines().map(str::to_owned);
     match (values.next(), values.next()) {
-        (Some(path), Some(kubeconfig)) => Ok(vec![("PATH", path), ("KUBECONFIG", kubeconfig)]),
+        (Some(path), Some(kubeconfig)) if !kubeconfig.is_empty() => {
+            Ok(vec![("PATH", path), ("KUBECONFIG", kubeconfig)])
+        }
         _ => Err(XtaskError::NoCluster {
             why: format!("`{} env` sets no PATH and KUBECONFIG", script.display()),
         }),
