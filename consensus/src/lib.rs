@@ -24,6 +24,7 @@ mod pool;
 mod promising;
 mod record;
 mod recovery;
+mod redundant;
 mod rejection;
 mod replica;
 mod request;

@@ -26,7 +26,7 @@ use crate::pool::Pool;
 use crate::rejection::Rejection;
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
-use crate::signed::{Authority, Envelope, SignedMessage, Verified, open, open_one};
+use crate::signed::{Authority, Envelope, SignedMessage, Verified, open, open_one, open_own};
 use crate::slot::Slot;
 use crate::types::{RequestId, Sequence, Time, UnixMillis, View};
 
@@ -287,6 +287,9 @@ impl Replica {
     }
 
     fn on_envelope(&mut self, from: ReplicaId, envelope: &Envelope, effects: &mut Effects) {
+        if self.is_redundant(from, envelope) {
+            return;
+        }
         // An envelope comes over its sender's own link; everyone else must RELAY.
         let opened = if envelope.sender == from || is_on(Bug::SenderUnchecked) {
             open(&self.origin, envelope, self.authority.as_ref())
@@ -318,9 +321,11 @@ impl Replica {
     }
 
     fn on_sealed(&mut self, envelope: &Envelope, effects: &mut Effects) {
-        // Our own signature over our own messages: failing here is our bug, not a peer's.
-        let messages = open(&self.origin, envelope, self.authority.as_ref())
-            .expect("this replica's own envelope opens");
+        assert_eq!(
+            envelope.sender, self.config.replica,
+            "sealed by this replica"
+        );
+        let messages = open_own(envelope).expect("this replica's own messages decode");
         for message in messages {
             self.on_message(&message, effects);
         }

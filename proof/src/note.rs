@@ -219,25 +219,43 @@ impl SignedCheckpoint {
         checkpoint: Checkpoint,
         cosignatures: &[(ReplicaId, Cosignature)],
     ) -> Result<Self, ProofError> {
+        let valid = |key: &CosignerKey, cosigned: &Cosignature| {
+            cosigned.verify(key.public_key(), &checkpoint).is_ok()
+        };
+        let lines = lines(membership, cosignatures, valid);
+        Self::of_lines(membership, checkpoint, lines)
+    }
+
+    /// As [`assemble`](Self::assemble), of cosignatures that the caller has checked already.
+    ///
+    /// # Errors
+    /// As those of [`assemble`](Self::assemble).
+    pub fn of_checked(
+        membership: &Membership,
+        checkpoint: Checkpoint,
+        cosignatures: &[(ReplicaId, Cosignature)],
+    ) -> Result<Self, ProofError> {
+        let lines = lines(membership, cosignatures, |_, _| true);
+        Self::of_lines(membership, checkpoint, lines)
+    }
+
+    fn of_lines(
+        membership: &Membership,
+        checkpoint: Checkpoint,
+        lines: Vec<(ReplicaId, NoteSignature)>,
+    ) -> Result<Self, ProofError> {
         if &checkpoint.origin != membership.origin() {
             let expected = membership.origin().to_string();
             let found = checkpoint.origin.to_string();
             return Err(ProofError::ForeignOrigin { expected, found });
         }
-        let needed = membership.reply_quorum();
-        let log = LogKey::derive(&checkpoint.origin).note_signature(&checkpoint);
-        let (mut signatures, mut signers) = (vec![log], Vec::new());
-        for id in membership.ids() {
-            let line = signature_of(membership, id, &checkpoint, cosignatures);
-            if let (Some(line), true) = (line, signers.len() < needed) {
-                signatures.push(line);
-                signers.push(id);
-            }
-        }
-        let found = signers.len();
+        let (found, needed) = (lines.len(), membership.reply_quorum());
         if found < needed {
             return Err(ProofError::TooFewCosignatures { found, needed });
         }
+        let log = LogKey::derive(&checkpoint.origin).note_signature(&checkpoint);
+        let (signers, kept): (Vec<_>, Vec<_>) = lines.into_iter().take(needed).unzip();
+        let signatures = std::iter::once(log).chain(kept).collect();
         Ok(Self {
             note: SignedNote {
                 checkpoint,
@@ -263,16 +281,19 @@ impl SignedCheckpoint {
     }
 }
 
-fn signature_of(
+/// The first acceptable cosignature of each member, ascending, as lines of a note.
+fn lines(
     membership: &Membership,
-    id: ReplicaId,
-    checkpoint: &Checkpoint,
     cosignatures: &[(ReplicaId, Cosignature)],
-) -> Option<NoteSignature> {
-    let key: CosignerKey = membership.cosigner(id)?;
-    let mut own = cosignatures.iter().filter(|(replica, _)| *replica == id);
-    let valid = own.find(|(_, cosigned)| cosigned.verify(key.public_key(), checkpoint).is_ok())?;
-    Some(key.note_signature(&valid.1))
+    accepts: impl Fn(&CosignerKey, &Cosignature) -> bool,
+) -> Vec<(ReplicaId, NoteSignature)> {
+    let line = |id| {
+        let key: CosignerKey = membership.cosigner(id)?;
+        let mut own = cosignatures.iter().filter(|(replica, _)| *replica == id);
+        let (_, valid) = own.find(|(_, cosigned)| accepts(&key, cosigned))?;
+        Some((id, key.note_signature(valid)))
+    };
+    membership.ids().filter_map(line).collect()
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Ledger {
         }
     }
 
-    /// The certificate as clients see it. The core has checked it, so that it has k signatures.
+    /// The certificate as clients see it. The core has checked it, so that it has k valid ones.
     fn sign(&self, certificate: &Certificate) -> Option<Certified> {
         let checkpoint = Checkpoint {
             origin: self.membership.origin().clone(),
@@ -112,7 +112,7 @@ impl Ledger {
             root: certificate.root,
         };
         let cosignatures = &certificate.cosignatures;
-        let signed = SignedCheckpoint::assemble(&self.membership, checkpoint, cosignatures);
+        let signed = SignedCheckpoint::of_checked(&self.membership, checkpoint, cosignatures);
         Some(Certified {
             sequence: certificate.sequence,
             signed: Arc::new(signed.ok()?),

@@ -1,0 +1,49 @@
+//! Votes that come after their certificate is complete: left out before their signatures are
+//! checked, which is what ordering spends most of its time on.
+//!
+//! Safe, since leaving a message out is what the network may do; live, since the certificate that
+//! the vote would go into is here already. A vote that says anything else than the certificate is
+//! checked and handled: it may be evidence.
+
+use byzantine_proof::ReplicaId;
+
+use crate::message::{Message, Vote};
+use crate::replica::Replica;
+use crate::signed::Envelope;
+use crate::slot::{Slot, Votes};
+
+impl Replica {
+    /// Whether an envelope holds nothing but PREPAREs and COMMITs that certificates here have
+    /// enough of.
+    pub(crate) fn is_redundant(&self, from: ReplicaId, envelope: &Envelope) -> bool {
+        let redundant = |message: &bytes::Bytes| match borsh::from_slice(message) {
+            Ok(Message::Prepare(vote)) => self.is_prepared(from, &vote),
+            Ok(Message::Commit(vote)) => self.is_committed(from, &vote),
+            _ => false,
+        };
+        !envelope.messages.is_empty() && envelope.messages.iter().all(redundant)
+    }
+
+    fn is_prepared(&self, from: ReplicaId, vote: &Vote) -> bool {
+        let prepared = |slot: &Slot| {
+            let certified = slot.prepared.as_ref();
+            certified.is_some_and(|(prepared, _)| prepared == vote)
+                && says_nothing_else(&slot.prepares, from, vote)
+        };
+        self.slots.get(&vote.sequence).is_some_and(prepared)
+    }
+
+    fn is_committed(&self, from: ReplicaId, vote: &Vote) -> bool {
+        let committed = |slot: &Slot| {
+            let certified = slot.committed.as_ref();
+            certified.is_some_and(|certificate| certificate.vote == *vote)
+                && says_nothing_else(&slot.commits, from, vote)
+        };
+        self.slots.get(&vote.sequence).is_some_and(committed)
+    }
+}
+
+/// Whether this vote contradicts none that its sender cast here before.
+fn says_nothing_else(votes: &Votes, sender: ReplicaId, vote: &Vote) -> bool {
+    votes.of(sender).is_none_or(|before| before.body() == vote)
+}
