@@ -86,7 +86,8 @@ struct Results {
     request: String,
     service: Sample,
     bare: Sample,
-    throughput: Throughput,
+    many: Throughput,
+    many_bare: Throughput,
     clients: u32,
     machine: Machine,
 }
@@ -120,7 +121,8 @@ async fn measure(
         request: arguments.request.clone(),
         service: Sample::new(through),
         bare: Sample::new(straight),
-        throughput: load::throughput(service, request, arguments.clients, duration).await,
+        many: load::throughput(service, request, arguments.clients, duration).await,
+        many_bare: load::throughput(bare, request, arguments.clients, duration).await,
         clients: arguments.clients,
         machine: Machine::here(),
     })
@@ -133,30 +135,24 @@ impl Results {
 
     fn markdown(&self, record: &ServiceRecord) -> String {
         let identity = &record.identity;
-        let row = |name: &str, sample: &Sample| {
-            let [median, high, largest] = sample.in_milliseconds();
-            format!("| {name} | {median:.2} | {high:.2} | {largest:.2} |")
-        };
-        let [median, high, largest] = self.throughput.latency.in_milliseconds();
         format!(
             "`{}` on {} replicas of {} (f = {}), app state {}, {} requests by one client\n\n\
              | one client | p50 ms | p99 ms | max ms |\n|---|---:|---:|---:|\n{}\n{}\n\n\
              p50 is {:.1} times that of the bare app.\n\n\
              | {} clients | requests/s | p50 ms | p99 ms | max ms | failed |\n\
-             |---|---:|---:|---:|---:|---:|\n\
-             | through Byzantine | {:.0} | {median:.2} | {high:.2} | {largest:.2} | {} |\n\n{}",
+             |---|---:|---:|---:|---:|---:|\n{}\n{}\n\n{}",
             self.request,
             identity.replicas,
             identity.name,
             identity.fault_tolerance,
             identity.state,
             self.service.count(),
-            row("through Byzantine", &self.service),
-            row("the bare app", &self.bare),
+            latency_row("through Byzantine", &self.service),
+            latency_row("the bare app", &self.bare),
             self.ratio(),
             self.clients,
-            self.throughput.per_second(),
-            self.throughput.failed,
+            throughput_row("through Byzantine", &self.many),
+            throughput_row("the bare app, one at a time", &self.many_bare),
             self.machine,
         )
     }
@@ -173,11 +169,24 @@ impl Results {
             },
             "manyClients": {
                 "clients": self.clients,
-                "requestsPerSecond": self.throughput.per_second(),
-                "failed": self.throughput.failed,
-                "latency": self.throughput.latency.to_json(),
+                "service": self.many.to_json(),
+                "bareApp": self.many_bare.to_json(),
             },
             "machine": self.machine.to_json(),
         })
     }
+}
+
+fn latency_row(name: &str, sample: &Sample) -> String {
+    let [median, high, largest] = sample.in_milliseconds();
+    format!("| {name} | {median:.2} | {high:.2} | {largest:.2} |")
+}
+
+fn throughput_row(name: &str, of: &Throughput) -> String {
+    let [median, high, largest] = of.latency.in_milliseconds();
+    format!(
+        "| {name} | {:.0} | {median:.2} | {high:.2} | {largest:.2} | {} |",
+        of.per_second(),
+        of.failed
+    )
 }

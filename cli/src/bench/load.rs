@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Uri};
+use serde_json::json;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::sample::Sample;
@@ -25,6 +27,8 @@ pub(super) struct Target {
     /// Makes requests distinct; an app alone takes it for `Byzantine-Ordinal`.
     number: Arc<AtomicU64>,
     stamps: bool,
+    /// An app alone gets one request at a time, as ordinals want it; so does one behind a sidecar.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Target {
@@ -48,6 +52,7 @@ impl Target {
             addresses: Arc::new(addresses),
             number,
             stamps,
+            turn: Arc::default(),
         })
     }
 
@@ -60,8 +65,13 @@ impl Target {
         request: &Exchange,
         place: usize,
     ) -> Result<Duration, CliError> {
-        let outgoing = self.outgoing(request, place)?;
         let start = Instant::now();
+        let _turn = if self.stamps {
+            Some(self.turn.lock().await)
+        } else {
+            None
+        };
+        let outgoing = self.outgoing(request, place)?;
         let answer = self.client.send(&outgoing, PATIENCE).await;
         let took = start.elapsed();
         let failed = |why: String| CliError::NoAnswer {
@@ -134,6 +144,14 @@ impl Throughput {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(super) fn per_second(&self) -> f64 {
         self.latency.count() as f64 / self.took.as_secs_f64().max(f64::EPSILON)
+    }
+
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        json!({
+            "requestsPerSecond": self.per_second(),
+            "failed": self.failed,
+            "latency": self.latency.to_json(),
+        })
     }
 }
 
