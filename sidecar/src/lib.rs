@@ -4,6 +4,10 @@
 //! app by the [`executor`], and answered once a quorum has cosigned the [`ledger`] that holds it.
 //! [`sidecar::run`] wires these together.
 
+// No image may hold built-in bugs, switched on or not.
+const _: () =
+    assert!(!byzantine_consensus::sabotage::POSSIBLE && !byzantine_journal::sabotage::POSSIBLE);
+
 pub mod admin;
 pub mod canonical;
 pub mod config;
