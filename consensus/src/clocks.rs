@@ -111,7 +111,7 @@ impl Replica {
         patient.min(since + timeout * PATIENCE)
     }
 
-    fn request_timeout(&self) -> Duration {
+    pub(crate) fn request_timeout(&self) -> Duration {
         self.config.request_timeout * self.factor()
     }
 

@@ -30,14 +30,26 @@ impl Replica {
             let slot = self.slots.entry(sequence).or_default();
             slot.run = Some(run);
             self.execute_resolutions(&batch, effects);
-            (self.dispatched, self.doublings) = (sequence, 0);
-            self.last_progress = self.now.monotonic;
+            self.note_progress(sequence);
             if idle {
                 self.note_executed(sequence, Vec::new());
             } else if self.certified < sequence {
                 execution.recorded = self.take_recorded(sequence, effects);
                 effects.executions.push(execution);
             }
+        }
+    }
+
+    /// Doubled timeouts are reset by progress that they were not needed for. Where a quarter of the
+    /// timeout is too short for agreement they stay, or a slow network would cost a view a batch.
+    fn note_progress(&mut self, sequence: Sequence) {
+        (self.dispatched, self.last_progress) = (sequence, self.now.monotonic);
+        let slot = self.slots.get(&sequence);
+        let proposed = slot.filter(|slot| slot.pre_prepared_in(self.view).is_some());
+        let since = proposed.map(|slot| slot.pre_prepared_at);
+        let took = since.and_then(|since| self.now.monotonic.checked_sub(since));
+        if took.is_some_and(|took| took * 4 <= self.config.request_timeout) {
+            self.doublings = 0;
         }
     }
 

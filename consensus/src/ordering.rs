@@ -76,25 +76,36 @@ impl Replica {
             return Err(Rejection::Quota);
         }
         let (id, now) = (request.id, self.now.monotonic);
+        if self.keys.answered(&id).is_some() && !is_on(Bug::AnsweredWaits) {
+            self.pool.insert_answered(request, sender, now);
+            return Ok(true);
+        }
         self.pool.insert(request, sender, now);
-        if named {
+        let proposed = |(digest, batch): (&Digest, &Batch)| {
+            batch.sequence > self.dispatched
+                && batch.requests.contains(&id)
+                && self.is_current(batch.sequence, digest)
+        };
+        if named && self.batches.iter().any(proposed) {
             self.pool.mark_proposed(&id);
         }
         Ok(true)
     }
 
     /// Whether a request was handed over and no batch that waits needs its body again. It must not
-    /// enter the pool then: nothing would take it out, and its clock would run for ever.
+    /// enter the pool then: nothing would take it out.
     fn is_done_with(&self, id: &RequestId) -> bool {
         if is_on(Bug::DoneReturns) {
             return self.keys.answered(id).is_some() && !self.named.contains(id);
         }
-        let waiting = |batch: &Batch| batch.sequence > self.dispatched;
-        let needed = || {
-            let mut batches = self.batches.values().filter(|batch| waiting(batch));
-            batches.any(|batch| batch.requests.contains(id))
-        };
-        self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !needed())
+        self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !self.is_needed(id))
+    }
+
+    /// Whether a batch that is not handed over yet names this request.
+    pub(crate) fn is_needed(&self, id: &RequestId) -> bool {
+        let batches = self.batches.values();
+        let mut waiting = batches.filter(|batch| batch.sequence > self.dispatched);
+        waiting.any(|batch| batch.requests.contains(id))
     }
 
     /// Batches that travel beside PRE-PREPAREs or were asked for: kept if a slot names them.
@@ -105,8 +116,9 @@ impl Replica {
             };
             let digest = batch.digest();
             if self.is_named(batch.sequence, &digest) {
+                let current = self.is_current(batch.sequence, &digest);
                 self.batches.insert(digest, batch);
-                self.name_requests(&digest);
+                self.name_requests(&digest, current);
             }
         }
     }
@@ -161,7 +173,7 @@ impl Replica {
         effects.records.push(Record::Batch(bytes.clone()));
         effects.batches.push(bytes);
         self.batches.insert(digest, batch);
-        self.name_requests(&digest);
+        self.name_requests(&digest, true);
         effects.messages.push(Message::PrePrepare(Vote {
             view: self.view,
             sequence,
@@ -202,7 +214,7 @@ impl Replica {
         (slot.pre_prepared_at, slot.received) = (now.monotonic, now.unix);
         slot.declined = false;
         slot.pre_prepare = Some(message);
-        self.name_requests(&vote.digest);
+        self.name_requests(&vote.digest, true);
         Ok(())
     }
 
@@ -220,14 +232,31 @@ impl Replica {
         }
     }
 
-    /// Requests named by an accepted batch are not proposed again in this view.
-    fn name_requests(&mut self, digest: &Digest) {
+    /// Requests named by a batch of this view that is still to run are not proposed again in it.
+    fn name_requests(&mut self, digest: &Digest, current: bool) {
         if let Some(batch) = self.batches.get(digest) {
+            let current = current && batch.sequence > self.dispatched;
             for id in &batch.requests {
                 self.named.insert(*id);
-                self.pool.mark_proposed(id);
+                if current {
+                    self.pool.mark_proposed(id);
+                }
             }
         }
+    }
+
+    /// Whether a batch is proposed in this view, or demanded by it, or committed. One that an
+    /// earlier view left behind will never run: what it names must be proposed again.
+    fn is_current(&self, sequence: Sequence, digest: &Digest) -> bool {
+        if is_on(Bug::AbandonedNames) {
+            return true;
+        }
+        let slot = self.slots.get(&sequence);
+        let proposed = slot.and_then(|slot| slot.pre_prepared_in(self.view));
+        let committed = slot.and_then(|slot| slot.committed.as_ref());
+        proposed.is_some_and(|vote| vote.body().digest == *digest)
+            || committed.is_some_and(|certificate| certificate.vote.digest == *digest)
+            || self.required.get(&sequence) == Some(digest)
     }
 
     /// A backup's agreement; the primary's PRE-PREPARE is its own. (OSDI'99 §4.2)
@@ -360,7 +389,9 @@ impl Replica {
         let (now, bound) = (self.now.unix, self.config.clock_bound);
         let slot = self.slots.get(&vote.sequence);
         let received = slot.map_or(now, |slot| slot.received);
-        if time.after(bound) < received {
+        // Like all patience, this grows while nothing moves: a bound below the network's delay
+        // would else decline every proposal. Executed time cannot go back, whatever is proposed.
+        if time.after(bound * self.factor()) < received {
             if let Some(slot) = self.slots.get_mut(&vote.sequence) {
                 slot.declined = true;
             }
@@ -469,7 +500,7 @@ impl Replica {
             sequence,
         });
         slot.committed = Some(certificate);
-        self.name_requests(&vote.digest);
+        self.name_requests(&vote.digest, true);
     }
 
     /// Votes this replica cast, restored when they come back from the log.

@@ -21,6 +21,8 @@ struct Pooled {
     since: Duration,
     relayed: bool,
     proposed: bool,
+    /// Whether it was answered: a waiting batch names it again and needs its body, nothing else.
+    answered: bool,
     arrival: u64,
 }
 
@@ -30,6 +32,7 @@ pub(crate) struct Pool {
     requests: BTreeMap<RequestId, Pooled>,
     queue: BTreeMap<u64, RequestId>,
     by_gateway: BTreeMap<ReplicaId, usize>,
+    answered: usize,
     arrivals: u64,
 }
 
@@ -44,9 +47,9 @@ impl Pool {
         self.requests.get(id).map(|pooled| &pooled.request)
     }
 
-    /// How many requests are known.
+    /// How many requests wait for their answer.
     pub(crate) fn len(&self) -> usize {
-        self.requests.len()
+        self.requests.len() - self.answered
     }
 
     /// How many of them `gateway` admitted.
@@ -72,6 +75,7 @@ impl Pool {
             since: now,
             relayed: false,
             proposed: false,
+            answered: false,
             arrival: self.arrivals,
             request,
         };
@@ -79,10 +83,36 @@ impl Pool {
         true
     }
 
+    /// Adds the body of a request that was answered already, for a batch that names it again. It
+    /// runs no clock and is not proposed.
+    pub(crate) fn insert_answered(&mut self, request: KnownRequest, by: ReplicaId, now: Duration) {
+        let id = request.id;
+        if self.insert(request, by, now) {
+            self.mark_proposed(&id);
+            self.answered += 1;
+            if let Some(pooled) = self.requests.get_mut(&id) {
+                pooled.answered = true;
+            }
+        }
+    }
+
+    /// Drops the bodies of answered requests that no waiting batch needs any more.
+    pub(crate) fn drop_answered(&mut self, needed: impl Fn(&RequestId) -> bool) {
+        if self.answered == 0 {
+            return;
+        }
+        let answered = self.requests.iter().filter(|(_, pooled)| pooled.answered);
+        let idle = answered.map(|(id, _)| *id).filter(|id| !needed(id));
+        for id in idle.collect::<Vec<_>>() {
+            self.remove(&id);
+        }
+    }
+
     /// Takes out a request that runs now.
     pub(crate) fn remove(&mut self, id: &RequestId) -> Option<KnownRequest> {
         let pooled = self.requests.remove(id)?;
         self.queue.remove(&pooled.arrival);
+        self.answered -= usize::from(pooled.answered);
         if let Some(count) = self.by_gateway.get_mut(&pooled.gateway) {
             *count -= 1;
         }
@@ -102,7 +132,7 @@ impl Pool {
         self.queue.clear();
         for (id, pooled) in &mut self.requests {
             (pooled.since, pooled.relayed) = (now, false);
-            pooled.proposed = named.contains(id);
+            pooled.proposed = pooled.answered || named.contains(id);
             if !pooled.proposed {
                 self.queue.insert(pooled.arrival, *id);
             }
@@ -133,10 +163,8 @@ impl Pool {
 
     /// When the oldest clock started.
     pub(crate) fn oldest(&self) -> Option<(Duration, RequestId)> {
-        self.requests
-            .iter()
-            .map(|(id, pooled)| (pooled.since, *id))
-            .min()
+        let waiting = self.requests.iter().filter(|(_, it)| !it.answered);
+        waiting.map(|(id, pooled)| (pooled.since, *id)).min()
     }
 
     /// Requests whose clocks started before `moment` and that were not relayed yet; marks them.
@@ -187,6 +215,20 @@ mod tests {
         pool.remove(&request(0, 0).id);
         assert_eq!(pool.len(), 2);
         assert_eq!(pool.of_gateway(ReplicaId(0)), 2);
+    }
+
+    #[test]
+    fn an_answered_request_is_a_body_and_nothing_else() {
+        let mut pool = Pool::default();
+        pool.insert_answered(request(0, 1), ReplicaId(0), Duration::ZERO);
+        pool.enter_view(&BTreeSet::new(), Duration::ZERO);
+        assert!(pool.contains(&request(0, 1).id));
+        assert_eq!((pool.len(), pool.oldest(), pool.unproposed()), (0, None, 0));
+        pool.drop_answered(|_| true);
+        assert!(pool.contains(&request(0, 1).id));
+        pool.drop_answered(|_| false);
+        assert!(!pool.contains(&request(0, 1).id));
+        assert_eq!((pool.len(), pool.of_gateway(ReplicaId(0))), (0, 0));
     }
 
     #[test]

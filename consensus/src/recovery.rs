@@ -187,7 +187,8 @@ impl Replica {
         self.named = above
             .flat_map(|batch| batch.requests.iter().copied())
             .collect();
-        let accepted = self.slots.values().filter_map(Slot::digest);
+        let open = self.slots.range(self.dispatched.next()..);
+        let accepted = open.filter_map(|(_, slot)| slot.digest());
         let accepted = accepted.filter_map(|digest| self.batches.get(&digest));
         let proposed = accepted
             .flat_map(|batch| batch.requests.iter().copied())

@@ -50,6 +50,7 @@ pub struct Replica {
     pub(crate) view_change_sent: Option<View>,
     pub(crate) new_view_sent: Option<View>,
     pub(crate) suspected: Option<View>,
+    pub(crate) suspected_at: Duration,
     pub(crate) new_view_deadline: Option<Duration>,
     /// How often the timeouts were doubled since the last progress.
     pub(crate) doublings: u32,
@@ -224,6 +225,7 @@ impl Replica {
             view_change_sent: None,
             new_view_sent: None,
             suspected: None,
+            suspected_at: now.monotonic,
             new_view_deadline: None,
             doublings: 0,
             last_progress: now.monotonic,
@@ -308,15 +310,24 @@ impl Replica {
 
     fn on_relay(&mut self, from: ReplicaId, messages: &[SignedMessage], effects: &mut Effects) {
         for signed in messages.iter().take(crate::limits::RELAYED_MESSAGES) {
-            if signed.sender == self.config.replica {
-                continue;
-            }
+            let own = signed.sender == self.config.replica;
             match open_one(&self.origin, signed, self.authority.as_ref()) {
+                // A primary that lost its memory learns from the others which view it opened.
+                Ok(message) if own => self.recall_new_view(&message, effects),
                 // Where somebody stands, only he himself says: an old report would mislead.
                 Ok(message) if matches!(message.body(), Message::Status(_)) => {}
                 Ok(message) => self.on_message(&message, effects),
                 Err(rejection) => reject(effects, from, rejection, "relay"),
             }
+        }
+    }
+
+    fn recall_new_view(&mut self, message: &Verified<Message>, effects: &mut Effects) {
+        if let Message::NewView(vote) = message.body()
+            && !is_on(Bug::OwnViewIgnored)
+        {
+            self.new_view_sent = self.new_view_sent.max(Some(vote.view));
+            self.on_message(message, effects);
         }
     }
 

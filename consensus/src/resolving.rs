@@ -30,16 +30,19 @@ impl Replica {
         }
         let (primary, now) = (self.primary(), self.now.monotonic);
         for sequence in self.resolvable() {
-            let evidence = self.justification(sequence);
-            let Some(slot) = self.slots.get_mut(&sequence) else {
+            let unwatched = |slot: &Slot| slot.justified_since.is_none();
+            if !self.slots.get(&sequence).is_some_and(unwatched) {
+                continue;
+            }
+            let Some(resolution) = self.justification(sequence) else {
                 continue;
             };
-            if let Some(resolution) = evidence.filter(|_| slot.justified_since.is_none()) {
+            if let Some(slot) = self.slots.get_mut(&sequence) {
                 slot.justified_since = Some(now);
-                if primary != self.config.replica {
-                    let relay = Frame::Relay(resolution.into_messages());
-                    effects.direct.push((primary, relay));
-                }
+            }
+            if primary != self.config.replica {
+                let relay = Frame::Relay(resolution.into_messages());
+                effects.direct.push((primary, relay));
             }
         }
     }
@@ -112,7 +115,8 @@ impl Replica {
             return true;
         }
         let all_handed_over = self.dispatched.next() == next;
-        let mut open = self.slots.range(self.settled.next()..next);
+        let settled = self.settled.next();
+        let mut open = self.slots.range(settled..next.max(settled));
         next <= self.high_watermark()
             && all_handed_over
             && !self.reserved_is_used(next)

@@ -84,6 +84,9 @@ impl Run {
         results: &BTreeMap<ReplicaId, Verified<ResultVote>>,
         quorum: usize,
     ) -> Option<Vec<Digest>> {
+        if results.len() < quorum && !self.items.is_empty() {
+            return None;
+        }
         let agreed = |index| leaf_with_quorum(results, index, quorum);
         (0..self.items.len()).map(agreed).collect()
     }
@@ -160,20 +163,29 @@ impl Run {
     }
 }
 
+/// A quorum is more than half of the members, so one pass finds the only leaf that may have it,
+/// and another counts. (Boyer and Moore, MJRTY)
 fn leaf_with_quorum(
     results: &BTreeMap<ReplicaId, Verified<ResultVote>>,
     index: usize,
     quorum: usize,
 ) -> Option<Digest> {
-    let mut counts: BTreeMap<Digest, usize> = BTreeMap::new();
-    let named = results
-        .values()
-        .filter_map(|result| result.body().leaves.get(index).copied());
-    for leaf in named.flatten() {
-        *counts.entry(leaf).or_default() += 1;
+    let named = || {
+        let leaves = results
+            .values()
+            .map(|result| result.body().leaves.get(index));
+        leaves.filter_map(|leaf| leaf.copied().flatten())
+    };
+    let (mut candidate, mut lead) = (None, 0_usize);
+    for leaf in named() {
+        if lead == 0 {
+            candidate = Some(leaf);
+        }
+        lead = if candidate == Some(leaf) {
+            lead + 1
+        } else {
+            lead - 1
+        };
     }
-    counts
-        .into_iter()
-        .find(|(_, count)| *count >= quorum)
-        .map(|(leaf, _)| leaf)
+    candidate.filter(|leaf| named().filter(|named| named == leaf).count() >= quorum)
 }

@@ -112,6 +112,16 @@ bugs! {
         "The other vote of one who contradicts himself never counts.";
     WatermarkMissed "watermark-missed"
         "A checkpoint that a later certificate settled never becomes stable.";
+    SuspectsOnce "suspects-once"
+        "A replica names one late request a view, though that one was answered and others were not.";
+    AnsweredWaits "answered-waits"
+        "A request that was answered runs a clock while a batch names it again.";
+    AbandonedNames "abandoned-names"
+        "What a batch of an earlier view names is not proposed again.";
+    RefusedForgotten "refused-forgotten"
+        "Who restarted waits for ever for a request that was refused.";
+    OwnViewIgnored "own-view-ignored"
+        "A primary without memory does not take up the view that it opened.";
     TimeGoesBack "time-goes-back"
         "Executed time may go back.";
 }

@@ -168,6 +168,9 @@ impl Replica {
         } else if is_on(Bug::OneLess) {
             needed -= 1;
         }
+        if slot.attestations.len() < needed {
+            return None;
+        }
         let agreeing = slot.attestations.iter().filter(|(_, attestation)| {
             (attestation.body().size, attestation.body().root) == (size, root)
         });
@@ -250,6 +253,9 @@ impl Replica {
             .values()
             .flat_map(|batch| batch.requests.clone())
             .collect();
+        let mut pool = std::mem::take(&mut self.pool);
+        pool.drop_answered(|id| self.is_needed(id));
+        self.pool = pool;
     }
 
     /// Asks peers whose app answered otherwise for the answer, so that people see what differs.

@@ -36,12 +36,12 @@ pub(crate) struct CheckedViewChange {
 }
 
 impl Replica {
-    /// Says once per view that a clock ran out. Voting in the view goes on.
+    /// Says that a clock ran out. Voting in the view goes on.
     pub(crate) fn suspect(&mut self, subject: Subject, effects: &mut Effects) {
-        if self.suspected >= Some(self.view) || self.abstention.is_some() {
+        if self.abstention.is_some() || !self.may_suspect(subject) {
             return;
         }
-        self.suspected = Some(self.view);
+        (self.suspected, self.suspected_at) = (Some(self.view), self.now.monotonic);
         let view = self.view;
         effects.notices.push(Notice::Suspected {
             view,
@@ -50,6 +50,18 @@ impl Replica {
         effects
             .messages
             .push(Message::Suspect(Suspicion { view, subject }));
+    }
+
+    /// Once a view; and again, now and then, when something else is late: the others cannot fetch
+    /// and time a request of which they never heard.
+    fn may_suspect(&self, subject: Subject) -> bool {
+        if self.suspected != Some(self.view) {
+            return self.suspected < Some(self.view);
+        }
+        let said = self.suspicions.get(&self.config.replica);
+        let other = said.is_some_and(|said| said.body().subject != subject);
+        let patient = self.now.monotonic >= self.suspected_at + self.request_timeout();
+        other && patient && !is_on(Bug::SuspectsOnce)
     }
 
     /// Keeps each sender's newest suspicion; q for one view end it.
@@ -64,12 +76,13 @@ impl Replica {
         }
         if let Subject::Request(id) = suspicion.subject {
             self.fetch_unknown(sender, id, effects);
+            self.take_up_refused(sender, &id);
         }
         let before = self
             .suspicions
             .get(&sender)
             .map(|before| before.body().view);
-        if before >= Some(suspicion.view) {
+        if before > Some(suspicion.view) {
             return Ok(());
         }
         self.suspicions.insert(sender, message);
@@ -82,11 +95,22 @@ impl Replica {
         if sender != self.config.replica
             && !self.pool.contains(&id)
             && self.keys.answered(&id).is_none()
+            && !self.ran.contains_key(&id)
         {
             let fetch = crate::frame::Fetch::Requests(vec![id]);
             effects
                 .direct
                 .push((sender, crate::frame::Frame::Fetch(fetch)));
+        }
+    }
+
+    /// A refusal of a used key is not remembered, so whoever restarted may wait for what the others
+    /// know to have run. It runs again, and is refused again.
+    fn take_up_refused(&mut self, sender: ReplicaId, id: &RequestId) {
+        let refused = self.keys.answered(id).is_none() && !is_on(Bug::RefusedForgotten);
+        if let Some((_, request)) = self.ran.get(id).filter(|_| refused) {
+            let (request, now) = (request.clone(), self.now.monotonic);
+            self.pool.insert(request, sender, now);
         }
     }
 
@@ -267,11 +291,10 @@ impl Replica {
         }
     }
 
+    /// What the view's demands are still to run.
     fn named_in_view(&self) -> BTreeSet<RequestId> {
-        let batches = self
-            .required
-            .values()
-            .filter_map(|digest| self.batches.get(digest));
+        let open = self.required.range(self.dispatched.next()..);
+        let batches = open.filter_map(|(_, digest)| self.batches.get(digest));
         batches
             .flat_map(|batch| batch.requests.iter().copied())
             .collect()
