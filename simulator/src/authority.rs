@@ -5,11 +5,13 @@
 //! real keys instead. The table also tells the checkers every cosignature that was ever made.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use byzantine_consensus::{Authority, Digest, Keys, ReplicaId};
 use byzantine_proof::{Cosignature, Signature};
+
+use crate::random::Mixer;
 
 /// What was signed, by everyone.
 #[derive(Debug, Default)]
@@ -21,8 +23,11 @@ pub struct Notary(Mutex<Table>);
     reason = "the entry tells in one look whether it is new"
 )]
 struct Table {
-    signed: HashSet<[u8; 33], BuildHasherDefault<Prefix>>,
-    cosigned: HashMap<[u8; 49], (), BuildHasherDefault<Prefix>>,
+    signed: HashSet<[u8; 33], BuildHasherDefault<Mixer>>,
+    cosigned: HashMap<[u8; 49], (), BuildHasherDefault<Mixer>>,
+    /// Real signatures that were found valid: each is looked at once, not once a replica.
+    valid: HashSet<([u8; 33], Signature), BuildHasherDefault<Mixer>>,
+    valid_cosignatures: HashSet<([u8; 49], Signature), BuildHasherDefault<Mixer>>,
     fresh: Vec<Cosigned>,
 }
 
@@ -73,10 +78,18 @@ impl Authority for Signer {
     }
 
     fn verify(&self, sender: ReplicaId, digest: &Digest, signature: &Signature) -> bool {
-        if let Some(keys) = &self.keys {
-            return keys.verify(sender, digest, signature);
-        }
         let text = vote_text(sender, digest);
+        if let Some(keys) = &self.keys {
+            let seen = (text, *signature);
+            if self.notary.table().valid.contains(&seen) {
+                return true;
+            }
+            let valid = keys.verify(sender, digest, signature);
+            if valid {
+                self.notary.table().valid.insert(seen);
+            }
+            return valid;
+        }
         *signature == padded(&text) && self.notary.table().signed.contains(&text)
     }
 
@@ -103,10 +116,18 @@ impl Authority for Signer {
         root: &Digest,
         cosignature: &Cosignature,
     ) -> bool {
-        if let Some(keys) = &self.keys {
-            return keys.verify_cosignature(cosigner, size, root, cosignature);
-        }
         let text = cosignature_text(cosigner, size, root, cosignature.time_seconds);
+        if let Some(keys) = &self.keys {
+            let seen = (text, cosignature.signature);
+            if self.notary.table().valid_cosignatures.contains(&seen) {
+                return true;
+            }
+            let valid = keys.verify_cosignature(cosigner, size, root, cosignature);
+            if valid {
+                self.notary.table().valid_cosignatures.insert(seen);
+            }
+            return valid;
+        }
         cosignature.signature == padded(&text) && self.notary.table().cosigned.contains_key(&text)
     }
 }
@@ -131,25 +152,6 @@ fn padded(text: &[u8]) -> Signature {
     let mut bytes = [0xb5; 64];
     bytes[..text.len()].copy_from_slice(text);
     Signature::from_bytes(bytes)
-}
-
-/// The first bytes of a digest are as good as any hash of it.
-#[derive(Debug, Default, Clone, Copy)]
-struct Prefix(u64);
-
-impl Hasher for Prefix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word))
-                .wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
-    }
 }
 
 #[cfg(test)]

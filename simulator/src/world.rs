@@ -172,6 +172,8 @@ struct World {
     sides: Vec<bool>,
     healed_at: Option<u64>,
     view_at_healing: u64,
+    /// Liars add nothing any more.
+    resting: bool,
 }
 
 impl World {
@@ -209,6 +211,7 @@ impl World {
             sides: vec![false; members],
             healed_at: None,
             view_at_healing: 0,
+            resting: false,
             places,
             checks,
             trace,

@@ -44,6 +44,7 @@ impl World {
 
     pub(super) fn speak_falsely(&mut self, slot: usize, turn: Turn, delay: u64) {
         let mut parcels: Vec<(ReplicaId, Frame, u64)> = Vec::new();
+        let resting = self.resting;
         self.with_attack(slot, |attack, scene| {
             for to in scene.others() {
                 let held = attack.delay(scene, to);
@@ -74,8 +75,10 @@ impl World {
                         .map(|frame| (to, frame, held)),
                 );
             }
-            let injected = attack.inject(scene);
-            parcels.extend(injected.into_iter().map(|(to, frame)| (to, frame, 0)));
+            if !resting {
+                let injected = attack.inject(scene);
+                parcels.extend(injected.into_iter().map(|(to, frame)| (to, frame, 0)));
+            }
         });
         for (to, frame, held) in parcels {
             self.send(slot, to, &Arc::new(frame), delay + held);
