@@ -12,6 +12,9 @@ use crate::replica::Replica;
 use crate::signed::Envelope;
 use crate::slot::{Slot, Votes};
 
+/// PREPAREs and COMMITs are shorter; what is longer is not decoded only to see that it is none.
+const VOTE_BYTES: usize = 64;
+
 impl Replica {
     /// Whether an envelope holds nothing but PREPAREs and COMMITs that certificates here have
     /// enough of.
@@ -21,7 +24,10 @@ impl Replica {
             Ok(Message::Commit(vote)) => self.is_committed(from, &vote),
             _ => false,
         };
-        !envelope.messages.is_empty() && envelope.messages.iter().all(redundant)
+        let short = |message: &bytes::Bytes| message.len() <= VOTE_BYTES;
+        !envelope.messages.is_empty()
+            && envelope.messages.iter().all(short)
+            && envelope.messages.iter().all(redundant)
     }
 
     fn is_prepared(&self, from: ReplicaId, vote: &Vote) -> bool {

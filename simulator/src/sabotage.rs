@@ -39,7 +39,7 @@ impl Bug {
     pub fn parse(name: &str) -> Result<Self, String> {
         if !POSSIBLE {
             return Err("this build has no built-in bugs: cargo run --release \
-                        -p byzantine-simulator --features sabotage --bin sim"
+                        -p byzantine-simulator --features sabotage -- sabotage"
                 .to_owned());
         }
         let all = Self::all();

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::plan::Options;
+use crate::sabotage::{Bug, POSSIBLE};
 use crate::selection::Selection;
+use crate::world::run;
 
 /// A run that broke a promise once.
 #[derive(Debug, Clone)]
@@ -12,6 +14,30 @@ pub struct Recorded {
     pub name: String,
     /// The run.
     pub options: Options,
+    /// The built-in bug that this run finds, where there is one.
+    pub strikes: Option<String>,
+}
+
+impl Recorded {
+    /// In a build with switches: whether the run still finds its bug. A seed that no longer does
+    /// guards nothing.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn strikes_its_bug(&self) -> Result<(), String> {
+        let Some(name) = self.strikes.as_ref().filter(|_| POSSIBLE) else {
+            return Ok(());
+        };
+        let bug = Some(Bug::parse(name)?);
+        let options = Options {
+            bug,
+            ..self.options.clone()
+        };
+        match run(&options, false).violation {
+            Some(_) => Ok(()),
+            None => Err(format!("{} does not find {name} any more", self.name)),
+        }
+    }
 }
 
 /// Why recorded seeds could not be read.
@@ -36,7 +62,8 @@ pub enum SeedError {
 }
 
 /// Reads one file, or all files of a directory in the order of their names. Lines that begin
-/// with `#` explain; every other line is the arguments of a run.
+/// with `#` explain; every other line is the arguments of a run. `# strikes: NAME` says which
+/// built-in bug the runs below it find.
 ///
 /// # Errors
 /// [`SeedError`].
@@ -56,21 +83,23 @@ pub fn read(path: &Path) -> Result<Vec<Recorded>, SeedError> {
     let mut recorded = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(unreadable)?;
-        let lines = text
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty());
-        for line in lines {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let mut strikes = None;
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            if let Some(explained) = line.strip_prefix('#') {
+                let bug = explained.trim().strip_prefix("strikes: ");
+                strikes = bug.map(str::to_owned).or(strikes);
+                continue;
+            }
             let selection = Selection::parse_line(line).map_err(|reason| SeedError::Arguments {
                 path: file.clone(),
                 reason,
             })?;
-            let name = file
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let options = selection.options();
-            recorded.push(Recorded { name, options });
+            recorded.push(Recorded {
+                name: name.clone().into_owned(),
+                options: selection.options(),
+                strikes: strikes.clone(),
+            });
         }
     }
     Ok(recorded)

@@ -20,6 +20,7 @@ fn recorded_seeds_keep_every_promise() {
             seed.name,
             seed.options.arguments()
         );
+        seed.strikes_its_bug().unwrap();
     }
 }
 

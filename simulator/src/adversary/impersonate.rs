@@ -1,7 +1,7 @@
 //! A replica that passes off others' words as its own, and its own as others'.
 
 use super::{Attack, Scene};
-use byzantine_consensus::{Frame, Message, ReplicaId, StatusReport};
+use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -10,13 +10,22 @@ pub(super) struct Impersonate;
 impl Attack for Impersonate {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
         let mut frames: Vec<Frame> = scene.heard.frames.iter().rev().take(2).cloned().collect();
+        // A PRE-PREPARE in the name of one who is not primary would convict that one.
+        let members = u8::try_from(scene.members).unwrap_or(1);
+        let primary = scene.view.primary(scene.members);
+        let victim = ReplicaId((primary.0 + 1) % members);
+        let batch = Batch::null(scene.certified.next());
+        let vote = Vote {
+            view: scene.view,
+            sequence: batch.sequence,
+            digest: batch.digest(),
+        };
         if let Frame::Envelope {
             mut envelope,
             batches,
-        } = scene.seal(&[Message::Status(StatusReport::default())])
+        } = scene.seal(&[Message::PrePrepare(vote)])
         {
-            envelope.sender =
-                ReplicaId((scene.me.0 + 1) % u8::try_from(scene.members).unwrap_or(1));
+            envelope.sender = victim;
             frames.push(Frame::Envelope { envelope, batches });
         }
         frames

@@ -1,4 +1,4 @@
-//! A backup that proposes as if it were primary.
+//! A backup that proposes as if it were primary, and a primary that votes as if it were a backup.
 
 use super::{Attack, Scene};
 use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
@@ -8,6 +8,22 @@ use byzantine_consensus::{Batch, Frame, Message, ReplicaId, Vote};
 pub(super) struct Usurp;
 
 impl Attack for Usurp {
+    /// Its PRE-PREPARE is its vote already; a PREPARE beside it must not count as another.
+    fn messages(
+        &mut self,
+        _scene: &mut Scene<'_>,
+        _to: ReplicaId,
+        mut messages: Vec<Message>,
+    ) -> Vec<Message> {
+        let proposed = messages.iter().filter_map(|message| match message {
+            Message::PrePrepare(vote) => Some(Message::Prepare(*vote)),
+            _ => None,
+        });
+        let prepares: Vec<Message> = proposed.collect();
+        messages.extend(prepares);
+        messages
+    }
+
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
         if scene.is_primary() || scene.random.chance(500) {
             return Vec::new();

@@ -26,7 +26,12 @@ impl Replay {
             }
         };
         let mut verdict = Verdict::Kept;
-        for Recorded { name, options } in recorded {
+        for seed in recorded {
+            if let Err(blunt) = seed.strikes_its_bug() {
+                verdict = Verdict::Broken;
+                println!("{blunt}");
+            }
+            let Recorded { name, options, .. } = seed;
             let report = run(&options, false);
             if let Some(violation) = report.violation {
                 verdict = Verdict::Broken;

@@ -1,12 +1,14 @@
 //! `sim sabotage`: each built-in bug is switched on, and fresh seeds must find it.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde_json::json;
 
-use super::workers::{Until, run_all};
 use super::{Output, Verdict};
 use crate::plan::Options;
 use crate::sabotage::{Bug, POSSIBLE};
+use crate::world::run;
 
 /// Arguments of `sim sabotage`.
 #[derive(Debug, Args)]
@@ -26,6 +28,16 @@ pub(super) struct Sabotage {
     /// Sizes of the group, with commas between them; runs take turns
     #[arg(long, value_delimiter = ',', default_value = "4,5,7")]
     n: Vec<usize>,
+    /// Writes a seed file for each bug that was found into this directory
+    #[arg(long)]
+    record: Option<PathBuf>,
+}
+
+/// A bug that was found.
+struct Found {
+    runs: u64,
+    invariant: String,
+    options: Options,
 }
 
 impl Sabotage {
@@ -37,13 +49,18 @@ impl Sabotage {
         let bugs = self.name.map_or_else(Bug::all, |bug| vec![bug]);
         let mut missed = 0;
         for bug in bugs {
-            let mut needed: Vec<Option<(u64, String)>> = (0..self.times)
+            let mut needed: Vec<Option<Found>> = (0..self.times)
                 .map(|time| self.look_for(bug, time))
                 .collect();
-            needed.sort_by_key(|found| found.as_ref().map_or(u64::MAX, |(runs, _)| *runs));
+            needed.sort_by_key(|found| found.as_ref().map_or(u64::MAX, |found| found.runs));
+            if let (Some(directory), Some(Some(first))) = (&self.record, needed.first())
+                && let Err(error) = record(directory, bug, &first.options)
+            {
+                eprintln!("cannot write to {}: {error}", directory.display());
+            }
             let median = needed.swap_remove(needed.len() / 2);
             missed += usize::from(median.is_none());
-            print(bug, median, output);
+            print(bug, median.as_ref(), output);
         }
         if missed == 0 {
             Verdict::Kept
@@ -52,37 +69,62 @@ impl Sabotage {
         }
     }
 
-    /// After how many runs a bug was found, and by which promise.
-    fn look_for(&self, bug: Bug, time: u64) -> Option<(u64, String)> {
+    /// The first run that the bug breaks and that is whole without it.
+    fn look_for(&self, bug: Bug, time: u64) -> Option<Found> {
         let first = self.from + time * self.limit;
-        let until = Until {
-            runs: self.limit,
-            moment: None,
-            failure: true,
-        };
-        let tally = run_all(1, until, false, |number| {
+        let options = |number: u64| {
             let turn = usize::try_from(number).unwrap_or(0) % self.n.len().max(1);
             Options {
                 bug: Some(bug),
                 ..Options::swarm(first + number, self.n.get(turn).copied().unwrap_or(4))
             }
-        });
-        let failure = tally.failures.into_iter().next()?;
-        Some((tally.runs, failure.invariant))
+        };
+        (0..self.limit).find_map(|number| {
+            let options = options(number);
+            let violation = run(&options, false).violation?;
+            let sound = Options {
+                bug: None,
+                ..options
+            };
+            let found = Found {
+                runs: number + 1,
+                invariant: violation.invariant.to_owned(),
+                options: sound,
+            };
+            run(&found.options, false)
+                .violation
+                .is_none()
+                .then_some(found)
+        })
     }
 }
 
-fn print(bug: Bug, found: Option<(u64, String)>, output: Output) {
+/// A seed file that `sim replay` reads.
+fn record(directory: &Path, bug: Bug, options: &Options) -> std::io::Result<()> {
+    let name = bug.name();
+    let path = directory.join(format!("{name}.seed"));
+    let arguments = options.arguments();
+    std::fs::write(path, format!("# strikes: {name}\n{arguments}\n"))
+}
+
+fn print(bug: Bug, found: Option<&Found>, output: Output) {
     let name = bug.name();
     match (output, found) {
         (Output::Json, found) => {
-            let (runs, by) = found.unzip();
+            let (runs, by) = found.map(|found| (found.runs, &found.invariant)).unzip();
             println!(
                 "{}",
                 json!({"bug": name, "medianRuns": runs, "foundBy": by})
             );
         }
-        (Output::Text, Some((runs, by))) => println!("{name:<26} found by {by} after {runs} runs"),
+        (
+            Output::Text,
+            Some(Found {
+                runs, invariant, ..
+            }),
+        ) => {
+            println!("{name:<26} found by {invariant} after {runs} runs");
+        }
         (Output::Text, None) => println!("{name:<26} NOT FOUND"),
     }
 }
