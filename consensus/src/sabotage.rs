@@ -113,7 +113,7 @@ bugs! {
     WatermarkMissed "watermark-missed"
         "A checkpoint that a later certificate settled never becomes stable.";
     SuspectsOnce "suspects-once"
-        "A replica names one late request a view, though that one was answered and others were not.";
+        "A replica names one late request a view, though others are late when that was answered.";
     AnsweredWaits "answered-waits"
         "A request that was answered runs a clock while a batch names it again.";
     AbandonedNames "abandoned-names"
