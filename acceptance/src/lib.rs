@@ -11,6 +11,8 @@ pub mod console;
 pub mod eventually;
 pub mod exchange;
 pub mod group;
+pub mod hostile;
+pub mod installed;
 pub mod load;
 pub mod metrics;
 pub mod ports;

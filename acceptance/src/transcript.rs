@@ -90,7 +90,7 @@ pub fn take_apart(bytes: &[u8]) -> Result<Saved, NoResponse> {
 const STATUS: Range<usize> = 9..12;
 
 fn status(line: &[u8]) -> Option<u16> {
-    let version = line.starts_with(b"HTTP/1.1 ");
+    let version = line.starts_with(b"HTTP/1.1 ") || line.starts_with(b"HTTP/1.0 ");
     let digits = line
         .get(STATUS)
         .filter(|digits| digits.iter().all(u8::is_ascii_digit));

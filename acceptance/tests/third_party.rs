@@ -3,12 +3,13 @@
 //!
 //! `BYZANTINE_SKIP_THIRD_PARTY=1` goes on without those that cannot be installed, and says so.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use byzantine_acceptance::installed::{installed, python_packages, run};
 use byzantine_acceptance::programs::byz;
 use byzantine_acceptance::transcript::{exchange_raw, take_apart};
-use byzantine_acceptance::{Launch, Service, size};
+use byzantine_acceptance::{Launch, Service};
 
 /// From `PyPI`; served by waitress, a WSGI server in pure Python.
 const HTTPBIN: [&str; 2] = ["httpbin==0.10.2", "waitress==3.0.2"];
@@ -94,32 +95,8 @@ fn post(target: &str, body: &str) -> String {
     format!("POST {target} HTTP/1.1\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// Where a package is, installed once and kept with the build; none if it may be skipped.
-fn installed(name: &str, install: fn(&Path) -> Result<(), String>) -> Option<PathBuf> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let mark = directory.join("installed");
-    if mark.exists() {
-        return Some(directory);
-    }
-    let _ = std::fs::remove_dir_all(&directory);
-    match install(&directory) {
-        Ok(()) => std::fs::write(mark, "").expect("the directory was just made"),
-        Err(why) if size::may_skip_third_parties() => {
-            println!("SKIPPED: {name} cannot be installed: {why}");
-            return None;
-        }
-        Err(why) => panic!(
-            "{name} cannot be installed: {why}\nSet {}=1 to go on without it.",
-            size::SKIP_VARIABLE
-        ),
-    }
-    Some(directory)
-}
-
 fn install_httpbin(directory: &Path) -> Result<(), String> {
-    run(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
-    let pip = directory.join("bin/pip");
-    run(Command::new(pip).args(["install", "--quiet"]).args(HTTPBIN))
+    python_packages(directory, &HTTPBIN)
 }
 
 fn install_json_server(directory: &Path) -> Result<(), String> {
@@ -128,18 +105,4 @@ fn install_json_server(directory: &Path) -> Result<(), String> {
     npm.args(["install", "--no-audit", "--no-fund", "--prefix"])
         .arg(directory);
     run(npm.arg(JSON_SERVER))
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!(
-        "{command:?} ended with {}: {errors}",
-        output.status
-    ))
 }

@@ -173,6 +173,11 @@ fn split_target(target: &str) -> Result<(&str, Option<&str>), Problem> {
     if !target.starts_with('/') {
         return Err(refused("The target is not an absolute path.".to_owned()));
     }
+    // RFC 9112 §3.2.1 allows it; but Python's http.server reads one slash, and RFC 3986 §4.2 a host.
+    if target.starts_with("//") {
+        let why = "The target begins with two slashes, which servers read differently.";
+        return Err(refused(why.to_owned()));
+    }
     Ok(target
         .split_once('?')
         .map_or((target, None), |(path, query)| (path, Some(query))))
@@ -284,6 +289,7 @@ mod tests {
     fn targets_that_mean_another_are_refused() {
         for target in [
             "/a/../b",
+            "//a",
             "/./a",
             "/a/%2e%2E/b",
             "/a/.%2e",

@@ -39,6 +39,7 @@ use crate::submission::{Driver, NotAccepted, SubmitError};
 
 use cors::Cors;
 use digests::WantedDigests;
+use framing::Framing;
 use reply::{Asked, Reply};
 use unordered::Unordered;
 use violation::{REFUSED_METHOD, Violation};
@@ -48,6 +49,15 @@ const MAX_REQUESTS: usize = 1024;
 
 /// When to try again where no better time is known, in seconds.
 const RETRY_SECONDS: u32 = 1;
+
+/// The length of the head at the front of a connection's bytes, if it is whole and strict enough
+/// to reach the HTTP parser; none for HTTP/2, which has no such head.
+pub fn strict_head(connection: &[u8]) -> Option<usize> {
+    let mut framing = Framing::new();
+    let some = (!connection.is_empty()).then_some(connection)?;
+    let length = framing.step(some).ok().filter(|length| *length > 0)?;
+    (!framing.is_opaque()).then_some(length)
+}
 
 /// Told the status and duration of every response.
 pub type Observer = Box<dyn Fn(u16, Duration) + Send + Sync>;

@@ -193,8 +193,8 @@ fn end_to_end() -> Result<Outcome, XtaskError> {
 }
 
 fn demonstration() -> Result<Outcome, XtaskError> {
-    println!("$ cargo xtask demo");
-    demo::run(&demo::DemoArguments::default()).map(|()| Outcome::Passed(String::new()))
+    println!("$ cargo xtask demo --built");
+    demo::run(&demo::DemoArguments::built()).map(|()| Outcome::Passed(String::new()))
 }
 
 #[cfg(test)]

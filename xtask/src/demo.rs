@@ -23,6 +23,20 @@ pub(crate) struct DemoArguments {
     /// Leave the service running afterwards, until Ctrl-C
     #[arg(long)]
     keep: bool,
+    /// Run what is built already
+    #[arg(long)]
+    built: bool,
+}
+
+impl DemoArguments {
+    /// After a build of the whole workspace: cargo would build the same programs again, since
+    /// features that only others need are then left out.
+    pub(crate) fn built() -> Self {
+        Self {
+            built: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Runs the demonstration.
@@ -31,7 +45,9 @@ pub(crate) struct DemoArguments {
 /// What kept it from running, or what it saw that it should not have.
 pub(crate) fn run(arguments: &DemoArguments) -> Result<(), XtaskError> {
     println!("A wallet on four replicas, of which any one may crash or lie.\n");
-    build()?;
+    if !arguments.built {
+        build()?;
+    }
     let directory = tempfile::Builder::new()
         .prefix("byzantine-demo-")
         .tempdir()
@@ -46,7 +62,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), XtaskError> {
 }
 
 /// Builds what is run. The profile is the one of `cargo test`: its dependencies are optimised, and
-/// nothing is compiled twice for the two first commands of a newcomer.
+/// most of them are compiled once for the two first commands of a newcomer.
 fn build() -> Result<(), XtaskError> {
     println!("Building byz and the wallet (the first time this takes a few minutes)");
     command::run(&mut cargo(&[

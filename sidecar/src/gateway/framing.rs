@@ -66,6 +66,11 @@ impl Framing {
         matches!(self.state, State::Start | State::Head { .. })
     }
 
+    /// Whether the connection speaks HTTP/2.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.state == State::Opaque
+    }
+
     fn start(&mut self, buffer: &[u8]) -> Result<usize, Violation> {
         if buffer.starts_with(PREFACE) {
             self.state = State::Opaque;

@@ -1,17 +1,18 @@
-//! The hostile requests: what each is, its bytes, and the status it must get.
+//! Hostile requests: what each is, its bytes, and the status it must get.
 
 /// A request that must be refused.
-pub(crate) struct Hostile {
+#[derive(Debug, Clone)]
+pub struct Hostile {
     /// What is wrong with it.
-    pub(crate) what: String,
+    pub what: String,
     /// All of it.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// The status of the refusal.
-    pub(crate) status: u16,
+    pub status: u16,
 }
 
 /// All of them.
-pub(crate) fn all() -> Vec<Hostile> {
+pub fn all() -> Vec<Hostile> {
     let groups = [
         request_lines(),
         fields(),

@@ -1,11 +1,9 @@
 //! Malformed and hostile HTTP, as raw bytes: each gets its problem and nothing more, and the
 //! service goes on.
 
-mod hostile;
-
+use byzantine_acceptance::hostile::{Hostile, all};
 use byzantine_acceptance::transcript::{exchange_raw, take_apart};
 use byzantine_acceptance::{Call, Launch, Service};
-use hostile::{Hostile, all};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_requests_get_their_problems_and_the_service_goes_on() {
