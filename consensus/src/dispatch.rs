@@ -48,7 +48,8 @@ impl Replica {
         let proposed = slot.filter(|slot| slot.pre_prepared_in(self.view).is_some());
         let since = proposed.map(|slot| slot.pre_prepared_at);
         let took = since.and_then(|since| self.now.monotonic.checked_sub(since));
-        if took.is_some_and(|took| took * 4 <= self.config.request_timeout) {
+        let swift = took.is_some_and(|took| took * 4 <= self.config.request_timeout);
+        if swift || is_on(Bug::ResetAtOnce) {
             self.doublings = 0;
         }
     }

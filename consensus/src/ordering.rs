@@ -391,7 +391,12 @@ impl Replica {
         let received = slot.map_or(now, |slot| slot.received);
         // Like all patience, this grows while nothing moves: a bound below the network's delay
         // would else decline every proposal. Executed time cannot go back, whatever is proposed.
-        if time.after(bound * self.factor()) < received {
+        let patience = if is_on(Bug::BoundStaysShort) {
+            1
+        } else {
+            self.factor()
+        };
+        if time.after(bound * patience) < received {
             if let Some(slot) = self.slots.get_mut(&vote.sequence) {
                 slot.declined = true;
             }
@@ -422,8 +427,9 @@ impl Replica {
         let reserved = vote.sequence > self.last_for_requests();
         let belongs = resolves && !self.reserved_is_used(vote.sequence);
         let held = fresh && reserved && !belongs;
-        if let Some(slot) = self.slots.get_mut(&vote.sequence).filter(|_| held) {
-            slot.declined |= is_on(Bug::SkewDeclined);
+        if held && is_on(Bug::SkewDeclined) {
+            let primary = self.primary();
+            crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");
         }
         !held
     }

@@ -116,7 +116,12 @@ impl Replica {
         }
         let all_handed_over = self.dispatched.next() == next;
         let settled = self.settled.next();
-        let mut open = self.slots.range(settled..next.max(settled));
+        let end = if is_on(Bug::RangeReversed) {
+            next
+        } else {
+            next.max(settled)
+        };
+        let mut open = self.slots.range(settled..end);
         next <= self.high_watermark()
             && all_handed_over
             && !self.reserved_is_used(next)

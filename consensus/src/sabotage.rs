@@ -122,6 +122,14 @@ bugs! {
         "Who restarted waits for ever for a request that was refused.";
     OwnViewIgnored "own-view-ignored"
         "A primary without memory does not take up the view that it opened.";
+    RangeReversed "range-reversed"
+        "A primary whose next sequence is below what is settled stops.";
+    RanStaysNamed "ran-stays-named"
+        "What a new view proposes again though it ran is not proposed afresh.";
+    BoundStaysShort "bound-stays-short"
+        "A proposal's age is judged without patience, however slow the network is.";
+    ResetAtOnce "reset-at-once"
+        "Any progress resets the timeouts, also where they were too short for it.";
     TimeGoesBack "time-goes-back"
         "Executed time may go back.";
 }

@@ -293,7 +293,12 @@ impl Replica {
 
     /// What the view's demands are still to run.
     fn named_in_view(&self) -> BTreeSet<RequestId> {
-        let open = self.required.range(self.dispatched.next()..);
+        let first = if is_on(Bug::RanStaysNamed) {
+            self.stable.next()
+        } else {
+            self.dispatched.next()
+        };
+        let open = self.required.range(first..);
         let batches = open.filter_map(|(_, digest)| self.batches.get(digest));
         batches
             .flat_map(|batch| batch.requests.iter().copied())

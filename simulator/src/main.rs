@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use byzantine_simulator::command::{Command, Verdict};
 use clap::Parser as _;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Command::parse().execute() {
         Verdict::Kept => ExitCode::SUCCESS,

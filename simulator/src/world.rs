@@ -149,6 +149,8 @@ struct Place {
     running: bool,
     /// Whether it stays down after the healing.
     remains: bool,
+    /// When it may lie the next time without being asked.
+    injects_at: u64,
 }
 
 struct World {
@@ -486,6 +488,7 @@ impl Place {
             backup: None,
             running: false,
             remains: false,
+            injects_at: 0,
         }
     }
 }

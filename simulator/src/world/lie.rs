@@ -8,6 +8,11 @@ use super::{World, replica_id};
 use crate::adversary::{Attack, Scene};
 use crate::ledger::Proven;
 use crate::node::Turn;
+use crate::plan::MILLISECOND;
+
+/// How often a liar says more than its core wants to: two that answer one another's storms would
+/// else stop virtual time.
+const INJECTION: u64 = MILLISECOND;
 
 impl World {
     /// Whether what leaves this process is altered.
@@ -44,7 +49,10 @@ impl World {
 
     pub(super) fn speak_falsely(&mut self, slot: usize, turn: Turn, delay: u64) {
         let mut parcels: Vec<(ReplicaId, Frame, u64)> = Vec::new();
-        let resting = self.resting;
+        let silent = self.resting || self.now < self.places[slot].injects_at;
+        if !silent {
+            self.places[slot].injects_at = self.now + INJECTION;
+        }
         self.with_attack(slot, |attack, scene| {
             for to in scene.others() {
                 let held = attack.delay(scene, to);
@@ -75,7 +83,7 @@ impl World {
                         .map(|frame| (to, frame, held)),
                 );
             }
-            if !resting {
+            if !silent {
                 let injected = attack.inject(scene);
                 parcels.extend(injected.into_iter().map(|(to, frame)| (to, frame, 0)));
             }
