@@ -12,7 +12,7 @@ use crate::plan::MILLISECOND;
 
 /// How often a liar says more than its core wants to: two that answer one another's storms would
 /// else stop virtual time.
-const INJECTION: u64 = MILLISECOND;
+const INJECTION: u64 = 3 * MILLISECOND;
 
 impl World {
     /// Whether what leaves this process is altered.
