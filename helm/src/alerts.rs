@@ -1,11 +1,16 @@
 //! The alerts of the rules file.
 
+use std::collections::BTreeSet;
+
 use serde_yaml::Value;
 
 use crate::files;
 
 /// The rules file that the chart installs and that promtool tests.
 pub const RULES: &str = "helm/byzantine-operator/files/alerts.yaml";
+
+/// The resource, which is written like an alert.
+const NO_ALERTS: [&str; 2] = ["ByzantineService", "ByzantineServices"];
 
 /// One alerting rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,17 @@ pub fn all() -> Vec<Alert> {
         .iter()
         .flat_map(|group| group["rules"].as_sequence().expect("a group has rules"));
     rules.map(alert).collect()
+}
+
+/// The names in a text that look like those of alerts.
+pub fn mentioned(text: &str) -> BTreeSet<String> {
+    let words = text.split(|one: char| !one.is_ascii_alphanumeric() && one != '_');
+    let named = words.filter(|word| {
+        let rest = word.strip_prefix("Byzantine").unwrap_or_default();
+        let camel = rest.starts_with(|first: char| first.is_ascii_uppercase());
+        camel && !NO_ALERTS.contains(word)
+    });
+    named.map(str::to_owned).collect()
 }
 
 fn alert(rule: &Value) -> Alert {

@@ -12,6 +12,24 @@ pub fn path(relative: &str) -> PathBuf {
     root.join(relative)
 }
 
+/// Every document of the repository, by its path: those at the root, and all below `docs/`.
+///
+/// # Panics
+/// When a directory cannot be read.
+pub fn documents() -> Vec<String> {
+    let mut found = Vec::new();
+    for directory in ["", "docs/", "docs/adr/", "helm/byzantine-operator/"] {
+        let entries = std::fs::read_dir(path(directory));
+        let entries = entries.unwrap_or_else(|error| panic!("{directory}: {error}"));
+        let names = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let documents = names.filter(|name| name.ends_with(".md"));
+        found.extend(documents.map(|name| format!("{directory}{name}")));
+    }
+    found
+}
+
 /// The text of a file.
 ///
 /// # Panics

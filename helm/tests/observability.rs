@@ -13,14 +13,11 @@ fn dashboard() -> serde_json::Value {
 #[test]
 fn every_metric_that_is_named_exists() {
     let known = metric_names::recorded();
-    let places = [
-        alerts::RULES,
-        DASHBOARD,
-        runbook::RUNBOOK,
-        "docs/operations.md",
-    ];
+    let mut places = files::documents();
+    places.extend([alerts::RULES, DASHBOARD].map(str::to_owned));
+    assert!(places.iter().any(|place| place == runbook::RUNBOOK));
     for place in places {
-        let unknown: Vec<_> = metric_names::mentioned(&files::text(place), &known)
+        let unknown: Vec<_> = metric_names::mentioned(&files::text(&place), &known)
             .difference(&known)
             .cloned()
             .collect();
@@ -29,6 +26,19 @@ fn every_metric_that_is_named_exists() {
             "{place} names metrics that no program has: {unknown:?}"
         );
     }
+}
+
+#[test]
+fn every_alert_that_is_named_exists() {
+    let known: BTreeSet<_> = alerts::all().into_iter().map(|alert| alert.name).collect();
+    for place in files::documents() {
+        let unknown: Vec<_> = alerts::mentioned(&files::text(&place))
+            .difference(&known)
+            .cloned()
+            .collect();
+        assert!(unknown.is_empty(), "{place} names alerts that no rule has: {unknown:?}");
+    }
+    assert!(alerts::mentioned("see ByzantineNoSuchThing.").contains("ByzantineNoSuchThing"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod members;
 mod notes;
 mod progress;
 mod readiness;
+mod reason;
 mod verdict;
 
 use byzantine_resource::{ByzantineService as Manifest, Problem};
@@ -25,6 +26,7 @@ use conditions::Conditions;
 use verdict::Verdict;
 
 pub use notes::notes;
+pub use reason::Reason;
 
 /// Everything that the conditions are made from.
 struct Picture<'a> {
@@ -83,9 +85,9 @@ pub fn refused(observed: &Observed, problems: &[Problem]) -> Status {
     let mut status = observed.service.status.clone().unwrap_or_default();
     let listed: Vec<String> = problems.iter().take(3).map(one_line).collect();
     let mut conditions = Conditions::new(observed, &status);
-    conditions.set("Ready", &Verdict::no("InvalidSpec", listed.join("; ")));
+    conditions.set("Ready", &Verdict::no(Reason::InvalidSpec, listed.join("; ")));
     let what = "nothing is changed until the spec obeys every rule; see condition Ready";
-    conditions.set("Progressing", &Verdict::no("Stalled", what));
+    conditions.set("Progressing", &Verdict::no(Reason::Stalled, what));
     status.conditions = conditions.done();
     status.observed_generation = observed.service.metadata.generation;
     status.phase = Some(Phase::Unavailable);
@@ -167,8 +169,8 @@ fn sidecar_image(observed: &Observed) -> String {
     own.unwrap_or_else(|| observed.settings.sidecar_image.clone())
 }
 
-/// The version that all replicas without an override run, once a replica was ready: from then on
-/// requests may have been executed.
+/// The version that all replicas without an override run, with the same treatment of HTTP, once a
+/// replica was ready: from then on requests may have been executed.
 fn app_version(picture: &Picture<'_>, old: &Status) -> AppVersionStatus {
     let situation = picture.situation;
     let spec = &situation.observed.service.spec;
@@ -176,9 +178,10 @@ fn app_version(picture: &Picture<'_>, old: &Status) -> AppVersionStatus {
     let mut assigned = (0..situation.replicas())
         .filter(plain)
         .filter_map(|ordinal| situation.revisions.assigned(ordinal))
-        .map(|kept| kept.revision.app.digest());
+        .map(|kept| (&kept.revision.app, &kept.revision.http));
     let first = assigned.next();
     let same = first.filter(|first| assigned.all(|other| other == *first));
+    let same = same.map(|(app, _)| app.digest());
     let served = situation.pods.values().any(|pod| pod.ready) || !old.app.revision.is_empty();
     let revision = same.unwrap_or_else(|| old.app.revision.clone());
     AppVersionStatus {

@@ -51,6 +51,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Vouches for the enrolment server.
     pub authority: Authority,
+    /// The name of the operator's own objects.
+    pub operator: String,
     /// The namespace in which the operator runs.
     pub namespace: String,
     /// The sidecar image of services that name none.
@@ -61,6 +63,7 @@ impl Context {
     fn settings(&self) -> Settings {
         Settings {
             sidecar_image: self.sidecar_image.clone(),
+            operator: self.operator.clone(),
             namespace: self.namespace.clone(),
             authority: self.authority.ca_pem(),
         }

@@ -2,11 +2,16 @@
 
 use crate::error::OperatorError;
 
+/// What the chart calls the operator unless told otherwise.
+const DEFAULT_NAME: &str = "byzantine-operator";
+
 /// What the operator's deployment tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     /// `POD_NAMESPACE`: where it runs.
     pub namespace: String,
+    /// `OPERATOR_NAME`: what its Service and its lease are called, and its Secret begins with.
+    pub name: String,
     /// `POD_NAME`: who it is; the host's name where absent.
     pub identity: String,
     /// `WATCH_NAMESPACES`: whose services it looks after, separated by commas; none means all.
@@ -37,7 +42,8 @@ impl Environment {
             .filter(|name| !name.is_empty());
         Ok(Self {
             namespace: needed("POD_NAMESPACE", "the namespace in which the operator runs")?,
-            identity: set("POD_NAME").unwrap_or_else(|| or("HOSTNAME", "byzantine-operator")),
+            name: or("OPERATOR_NAME", DEFAULT_NAME),
+            identity: set("POD_NAME").unwrap_or_else(|| or("HOSTNAME", DEFAULT_NAME)),
             watch_namespaces: watched.map(str::to_owned).collect(),
             sidecar_image: needed("SIDECAR_IMAGE", "the image of sidecars")?,
             cluster_domain: or("CLUSTER_DOMAIN", "cluster.local"),

@@ -49,8 +49,11 @@ pub enum OperatorError {
         source: prometheus::Error,
     },
     /// Another operator has taken over, or the API server could not be reached for too long.
-    #[error("the lease is lost: another operator may act now, so this one ends")]
-    LeaseLost,
+    #[error("the lease is lost: {why}. Another operator may act now, so this one waits its turn")]
+    LeaseLost {
+        /// What happened.
+        why: &'static str,
+    },
 }
 
 impl OperatorError {

@@ -13,10 +13,8 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
+use crate::environment::Environment;
 use crate::error::OperatorError;
-
-/// The lease's name.
-const NAME: &str = "byzantine-operator";
 
 /// Whoever does not renew for so long has lost it.
 const DURATION: Duration = Duration::from_secs(15);
@@ -27,19 +25,24 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 /// How often it is renewed, or looked at.
 const PERIOD: Duration = Duration::from_secs(3);
 
+const TAKEN: &str = "another operator holds it";
+const NOT_RENEWED: &str = "it could not be renewed for ten seconds";
+
 /// Holds the lease, or waits for it.
 pub struct Holder {
     leases: Api<Lease>,
+    name: String,
     identity: String,
     seen: Option<(LeaseSpec, Instant)>,
 }
 
 impl Holder {
-    /// Would hold it under that name.
-    pub fn new(client: Client, namespace: &str, identity: String) -> Self {
+    /// Would hold the lease of the operator's name, as `identity`.
+    pub fn new(client: Client, environment: &Environment) -> Self {
         Self {
-            leases: Api::namespaced(client, namespace),
-            identity,
+            leases: Api::namespaced(client, &environment.namespace),
+            name: environment.name.clone(),
+            identity: environment.identity.clone(),
             seen: None,
         }
     }
@@ -49,10 +52,11 @@ impl Holder {
         let mut period = tokio::time::interval(PERIOD);
         loop {
             period.tick().await;
-            match self.attempt().await {
-                Ok(true) => return,
-                Ok(false) => tracing::info!("another operator holds the lease; waiting"),
-                Err(error) => tracing::warn!(%error, "cannot take the lease yet"),
+            match tokio::time::timeout(PERIOD, self.attempt()).await {
+                Ok(Ok(true)) => return,
+                Ok(Ok(false)) => tracing::info!("another operator holds the lease; waiting"),
+                Ok(Err(error)) => tracing::warn!(%error, "cannot take the lease yet"),
+                Err(_) => tracing::warn!("taking the lease takes long"),
             }
         }
     }
@@ -71,12 +75,12 @@ impl Holder {
             }
             match tokio::time::timeout(PERIOD, self.attempt()).await {
                 Ok(Ok(true)) => renewed = Instant::now(),
-                Ok(Ok(false)) => return Err(OperatorError::LeaseLost),
+                Ok(Ok(false)) => return Err(OperatorError::LeaseLost { why: TAKEN }),
                 Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease yet"),
                 Err(_) => tracing::warn!("renewing the lease takes long"),
             }
             if renewed.elapsed() > GIVE_UP {
-                return Err(OperatorError::LeaseLost);
+                return Err(OperatorError::LeaseLost { why: NOT_RENEWED });
             }
         }
         self.release().await;
@@ -85,11 +89,11 @@ impl Holder {
 
     /// Takes or renews it if that is allowed; says whether it is ours.
     async fn attempt(&mut self) -> Result<bool, kube::Error> {
-        let found = self.leases.get_opt(NAME).await?;
+        let found = self.leases.get_opt(&self.name).await?;
         let Some(mut lease) = found else {
             let lease = Lease {
                 metadata: ObjectMeta {
-                    name: Some(NAME.to_owned()),
+                    name: Some(self.name.clone()),
                     ..ObjectMeta::default()
                 },
                 spec: Some(self.claim(None)),
@@ -103,7 +107,7 @@ impl Holder {
         lease.spec = Some(self.claim(Some(spec)));
         written(
             self.leases
-                .replace(NAME, &PostParams::default(), &lease)
+                .replace(&self.name, &PostParams::default(), &lease)
                 .await,
         )
     }
@@ -141,7 +145,7 @@ impl Holder {
 
     /// Lets the next one begin at once. If it cannot, that one waits for the lease's end.
     async fn release(&mut self) {
-        let Ok(Some(mut lease)) = self.leases.get_opt(NAME).await else {
+        let Ok(Some(mut lease)) = self.leases.get_opt(&self.name).await else {
             return;
         };
         let spec = lease.spec.get_or_insert_default();
@@ -151,7 +155,7 @@ impl Holder {
         spec.holder_identity = Some(String::new());
         let released = self
             .leases
-            .replace(NAME, &PostParams::default(), &lease)
+            .replace(&self.name, &PostParams::default(), &lease)
             .await;
         if let Err(error) = released {
             tracing::warn!(%error, "cannot release the lease; the next operator waits for its end");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use kube::Client;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::cluster::Cluster;
 use crate::controller::{self, Context};
-use crate::enrolment::{self, Authority, EnrolmentContext};
+use crate::enrolment::{self, Authority, AuthorityError, EnrolmentContext};
 use crate::environment::Environment;
 use crate::error::OperatorError;
 use crate::health::{self, Health};
@@ -23,10 +24,13 @@ use crate::names;
 /// The port for metrics and health.
 const HEALTH_PORT: u16 = 8080;
 
+/// How often it is tried to begin.
+const BEGIN_PERIOD: Duration = Duration::from_secs(2);
+
 /// Runs the operator until it is told to stop.
 ///
 /// # Errors
-/// [`OperatorError`] when it cannot begin, or has lost its lease.
+/// [`OperatorError`] when it cannot begin.
 pub async fn run(environment: Environment) -> Result<(), OperatorError> {
     let (metrics, ready) = (Metrics::new()?, Arc::new(AtomicBool::new(false)));
     let health = Health {
@@ -41,33 +45,56 @@ pub async fn run(environment: Environment) -> Result<(), OperatorError> {
             source,
         })?;
     let stop = stop_on_signal()?;
-    let namespace = environment.namespace.clone();
+    let mut stopped = stop.clone();
+    let authority = tokio::select! {
+        _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+        authority = authority(&client, &environment) => authority?,
+    };
     let context = Context {
         cluster: Cluster::new(client.clone()),
         recorder: recorder(&client, &environment),
         metrics: metrics.clone(),
-        authority: authority(&client, &environment).await?,
-        namespace: namespace.clone(),
+        authority,
+        operator: environment.name.clone(),
+        namespace: environment.namespace.clone(),
         sidecar_image: environment.sidecar_image.clone(),
     };
     enrol(&client, &context).await?;
     ready.store(true, Ordering::Release);
-    let mut holder = Holder::new(client.clone(), &namespace, environment.identity.clone());
-    let mut stopped = stop.clone();
-    tokio::select! {
-        _ = stopped.wait_for(|stop| *stop) => return Ok(()),
-        () = holder.acquire() => {}
+    take_turns(&client, &environment, &Arc::new(context), stop).await
+}
+
+/// Acts whenever it holds the lease. Whoever has lost it stops where he is and stands in line
+/// again; sidecars enrol all the while.
+async fn take_turns(
+    client: &Client,
+    environment: &Environment,
+    context: &Arc<Context>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), OperatorError> {
+    loop {
+        let mut holder = Holder::new(client.clone(), environment);
+        let mut stopped = stop.clone();
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+            () = holder.acquire() => {}
+        }
+        tracing::info!("holding the lease; looking after services");
+        context.metrics.set_leader(true);
+        let led = lead(client, environment, context, holder, stop.clone()).await;
+        context.metrics.set_leader(false);
+        match led {
+            Err(lost @ OperatorError::LeaseLost { .. }) => tracing::warn!("{lost}"),
+            ended => return ended,
+        }
     }
-    tracing::info!("holding the lease; looking after services");
-    metrics.set_leader(true);
-    lead(client, &environment, Arc::new(context), holder, stop).await
 }
 
 /// Acts while the lease is held.
 async fn lead(
-    client: Client,
+    client: &Client,
     environment: &Environment,
-    context: Arc<Context>,
+    context: &Arc<Context>,
     holder: Holder,
     stop: watch::Receiver<bool>,
 ) -> Result<(), OperatorError> {
@@ -82,7 +109,7 @@ async fn lead(
         controller::run(
             client.clone(),
             namespace,
-            Arc::clone(&context),
+            Arc::clone(context),
             stop.clone(),
         )
     });
@@ -113,10 +140,21 @@ async fn enrol(client: &Client, context: &Context) -> Result<(), OperatorError> 
     Ok(())
 }
 
+/// Waits for an API server that does not answer yet: ending would only begin again.
 async fn authority(client: &Client, environment: &Environment) -> Result<Authority, OperatorError> {
-    let (namespace, domain) = (&environment.namespace, &environment.cluster_domain);
-    let names = Authority::service_names("byzantine-operator", namespace, domain);
-    Ok(Authority::load_or_create(client.clone(), namespace, names).await?)
+    let (name, namespace) = (&environment.name, &environment.namespace);
+    let names = Authority::service_names(name, namespace, &environment.cluster_domain);
+    let mut period = tokio::time::interval(BEGIN_PERIOD);
+    loop {
+        period.tick().await;
+        let loaded = Authority::load_or_create(client.clone(), namespace, name, names.clone());
+        match loaded.await {
+            Err(error @ AuthorityError::Cluster { .. }) => {
+                tracing::warn!(%error, "cannot begin yet");
+            }
+            loaded => return Ok(loaded?),
+        }
+    }
 }
 
 fn recorder(client: &Client, environment: &Environment) -> Recorder {

@@ -5,6 +5,8 @@
 pub struct Settings {
     /// The sidecar image of services that name none.
     pub sidecar_image: String,
+    /// The name of the operator's own objects, its Service among them.
+    pub operator: String,
     /// The namespace in which the operator runs.
     pub namespace: String,
     /// The certificates, PEM, of the authority that vouches for the enrolment server.
@@ -14,7 +16,8 @@ pub struct Settings {
 impl Settings {
     /// Where sidecars enrol.
     pub fn enrolment_url(&self) -> String {
-        let (namespace, port) = (&self.namespace, crate::names::ENROLMENT_PORT);
-        format!("https://byzantine-operator.{namespace}.svc:{port}")
+        let (operator, namespace) = (&self.operator, &self.namespace);
+        let port = crate::names::ENROLMENT_PORT;
+        format!("https://{operator}.{namespace}.svc:{port}")
     }
 }

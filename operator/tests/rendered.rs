@@ -31,6 +31,7 @@ fn observed(manifest: &str) -> Observed {
         zones: BTreeMap::new(),
         settings: Settings {
             sidecar_image: "byzantine/sidecar:dev".to_owned(),
+            operator: "byzantine-operator".to_owned(),
             namespace: "byzantine-system".to_owned(),
             authority: "-----BEGIN CERTIFICATE-----\n".to_owned(),
         },

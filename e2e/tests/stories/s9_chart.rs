@@ -87,6 +87,20 @@ fn s9_chart_makes_what_it_is_asked_for_and_no_more() {
     );
 }
 
+/// Under another name every part knows the operator by it: roles, Secret, lease, and itself.
+#[test]
+fn s9_chart_under_another_name_agrees_with_itself() {
+    let other = chart::template(&["nameOverride=guard"]);
+    for part in [
+        "{name: OPERATOR_NAME, value: guard}",
+        "resourceNames: [guard-enrolment]",
+        "resourceNames: [guard]",
+        "  name: guard\n",
+    ] {
+        assert!(other.contains(part), "{part} is missing");
+    }
+}
+
 /// The alerts fire when they should, as Prometheus itself computes them.
 #[test]
 fn s9_alerts_pass_their_rule_tests() {

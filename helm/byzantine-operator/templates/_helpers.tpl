@@ -1,6 +1,6 @@
-{{/* The one name of all objects: sidecars find the operator by it, so it does not vary. */}}
+{{/* The one name of all objects, given to the operator, too: sidecars find it by that. */}}
 {{- define "byzantine-operator.name" -}}
-byzantine-operator
+{{ .Values.nameOverride | default "byzantine-operator" }}
 {{- end }}
 
 {{- define "byzantine-operator.selectorLabels" -}}

@@ -35,7 +35,7 @@ impl<'a> Conditions<'a> {
         self.new.push(Condition {
             type_: kind.to_owned(),
             status: verdict.status.to_owned(),
-            reason: verdict.reason.to_owned(),
+            reason: verdict.reason.as_str().to_owned(),
             message: verdict.message.chars().take(MAX_MESSAGE).collect(),
             observed_generation: self.generation,
             last_transition_time: since.map_or(now, |old| old.last_transition_time.clone()),

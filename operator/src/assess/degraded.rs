@@ -1,23 +1,23 @@
 //! Conditions Degraded and `RepliesAgree`.
 
-use super::{Picture, Verdict};
+use super::{Picture, Reason, Verdict};
 use crate::crd::status::{Member, MemberState};
 
 /// Whether a replica is not as it should be.
 pub(super) fn degraded(picture: &Picture<'_>) -> Verdict {
     if !picture.is_member() {
         let message = "the service has not begun yet; see condition Ready";
-        return Verdict::unknown("AllHealthy", message);
+        return Verdict::unknown(Reason::AllHealthy, message);
     }
     if let Some(full) = full_ledger(picture) {
-        return Verdict::yes("LedgerFull", full);
+        return Verdict::yes(Reason::LedgerFull, full);
     }
     let order = [
-        (MemberState::Convicted, "ReplicaConvicted"),
-        (MemberState::Diverged, "ReplicaDiverged"),
-        (MemberState::Down, "ReplicaDown"),
-        (MemberState::Rebuilding, "ReplicaLagging"),
-        (MemberState::CatchingUp, "ReplicaLagging"),
+        (MemberState::Convicted, Reason::ReplicaConvicted),
+        (MemberState::Diverged, Reason::ReplicaDiverged),
+        (MemberState::Down, Reason::ReplicaDown),
+        (MemberState::Rebuilding, Reason::ReplicaLagging),
+        (MemberState::CatchingUp, Reason::ReplicaLagging),
     ];
     for (state, reason) in order {
         let of: Vec<&Member> = picture
@@ -29,7 +29,7 @@ pub(super) fn degraded(picture: &Picture<'_>) -> Verdict {
             return Verdict::yes(reason, listed(&of));
         }
     }
-    Verdict::no("AllHealthy", "every replica takes part and is caught up")
+    Verdict::no(Reason::AllHealthy, "every replica takes part and is caught up")
 }
 
 fn listed(members: &[&Member]) -> String {
@@ -65,11 +65,11 @@ pub(super) fn replies_agree(picture: &Picture<'_>) -> Verdict {
             "no quorum gave the same answer to {request}. Next: run byz doctor on the app; it \
              names what is not deterministic"
         );
-        return Verdict::no("NoQuorumAnswer", message);
+        return Verdict::no(Reason::NoQuorumAnswer, message);
     }
     let diverged = facts.diverged();
     if diverged.is_empty() {
-        return Verdict::yes("NoDivergence", "no answer differed from what was settled");
+        return Verdict::yes(Reason::NoDivergence, "no answer differed from what was settled");
     }
     let listed: Vec<String> = diverged.iter().map(ToString::to_string).collect();
     let message = format!(
@@ -77,5 +77,5 @@ pub(super) fn replies_agree(picture: &Picture<'_>) -> Verdict {
          Next: byz status shows what differed",
         listed.join(", ")
     );
-    Verdict::no("Diverged", message)
+    Verdict::no(Reason::Diverged, message)
 }

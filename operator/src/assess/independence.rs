@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Picture, Verdict};
+use super::{Picture, Reason, Verdict};
 
 /// Whether replicas share a node, a zone or an image that may change under them.
 pub(super) fn independent(picture: &Picture<'_>) -> Verdict {
@@ -11,14 +11,14 @@ pub(super) fn independent(picture: &Picture<'_>) -> Verdict {
         let message = format!(
             "{count} replicas run on node {node}, and only {f} may fail at a time. Next: add nodes"
         );
-        return Verdict::no("SharedNode", message);
+        return Verdict::no(Reason::SharedNode, message);
     }
     if let Some((zone, count)) = most_shared(&zones(picture)).filter(|(_, count)| *count > f) {
         let message = format!(
             "{count} replicas run in zone {zone}, and only {f} may fail at a time. Next: add nodes \
              in other zones"
         );
-        return Verdict::no("SharedZone", message);
+        return Verdict::no(Reason::SharedZone, message);
     }
     images(picture)
 }
@@ -67,7 +67,7 @@ fn images(picture: &Picture<'_>) -> Verdict {
             "replicas run different images under the name {image}. Next: name it by its digest, \
              image@sha256:…"
         );
-        return Verdict::no("ImageMismatch", message);
+        return Verdict::no(Reason::ImageMismatch, message);
     }
     let image = &situation.observed.service.spec.app.image;
     if !image.contains("@sha256:") {
@@ -75,7 +75,7 @@ fn images(picture: &Picture<'_>) -> Verdict {
             "the image {image} is named by a tag, which may mean another image tomorrow. Next: \
              name it by its digest, image@sha256:…"
         );
-        return Verdict::no("ImageNotPinned", message);
+        return Verdict::no(Reason::ImageNotPinned, message);
     }
-    Verdict::yes("Spread", "no node or zone has more replicas than may fail")
+    Verdict::yes(Reason::Spread, "no node or zone has more replicas than may fail")
 }

@@ -1,6 +1,6 @@
 //! Condition `KeysPinned`: whether the replicas are those that the service began with.
 
-use super::{Picture, Verdict};
+use super::{Picture, Reason, Verdict};
 use crate::plan::ClaimTrouble;
 use crate::report::EnrolmentState;
 
@@ -11,7 +11,7 @@ pub(super) fn pinned(picture: &Picture<'_>) -> Verdict {
         matches!(trouble, ClaimTrouble::LedgerLost | ClaimTrouble::VolumeLost)
     });
     if let Some((ordinal, _)) = lost.next() {
-        return Verdict::no("KeyChanged", message_of(picture, *ordinal));
+        return Verdict::no(Reason::KeyChanged, message_of(picture, *ordinal));
     }
     if let Some(verdict) = said(picture) {
         return verdict;
@@ -22,13 +22,13 @@ pub(super) fn pinned(picture: &Picture<'_>) -> Verdict {
         .collect();
     if picture.is_member() {
         let message = "every replica is known by the keys that it began with";
-        return Verdict::yes("AllPinned", message);
+        return Verdict::yes(Reason::AllPinned, message);
     }
     let message = format!(
         "waiting for the keys of replicas {}. Next: if this stays so, see status.members",
         missing.join(", ")
     );
-    Verdict::no("WaitingForReplica", message)
+    Verdict::no(Reason::WaitingForReplica, message)
 }
 
 fn message_of(picture: &Picture<'_>, ordinal: u32) -> String {
@@ -48,8 +48,8 @@ fn said(picture: &Picture<'_>) -> Option<Verdict> {
         .find_map(|(ordinal, report)| {
             let enrolment = report.enrolment.as_ref()?;
             let reason = match enrolment.state {
-                EnrolmentState::KeysLost | EnrolmentState::Refused => "KeyChanged",
-                EnrolmentState::ForeignVolume => "ForeignVolume",
+                EnrolmentState::KeysLost | EnrolmentState::Refused => Reason::KeyChanged,
+                EnrolmentState::ForeignVolume => Reason::ForeignVolume,
                 _ => return None,
             };
             let detail = &enrolment.detail;

@@ -2,11 +2,21 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::Reason;
 use crate::action::Note;
 use crate::crd::Status;
 
 /// An Event holds at most 1 kB of message.
 const MAX_MESSAGE: usize = 1000;
+
+/// Nobody needs to look at these.
+const CALM: [Reason; 5] = [
+    Reason::UpToDate,
+    Reason::Paused,
+    Reason::Enrolling,
+    Reason::WaitingForReplica,
+    Reason::ImageNotPinned,
+];
 
 /// An Event for each condition that changed its reason, and for each pod that has to go.
 pub fn notes(old: &Status, new: &Status) -> Vec<Note> {
@@ -48,14 +58,8 @@ fn note(condition: &Condition) -> Note {
     } else {
         "True"
     };
-    let calm = [
-        "UpToDate",
-        "Paused",
-        "Enrolling",
-        "WaitingForReplica",
-        "ImageNotPinned",
-    ];
-    let warning = condition.status != good && !calm.contains(&condition.reason.as_str());
+    let mut calm = CALM.iter().map(|reason| reason.as_str());
+    let warning = condition.status != good && !calm.any(|calm| calm == condition.reason);
     let (kind, message) = (&condition.type_, &condition.message);
     Note {
         warning,

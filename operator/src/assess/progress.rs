@@ -1,6 +1,6 @@
 //! Condition Progressing: whether the replicas run what the spec asks for.
 
-use super::{Picture, Verdict};
+use super::{Picture, Reason, Verdict};
 use crate::plan::{HeldBack, Step};
 
 /// Whether a change is coming in, and what keeps it.
@@ -8,22 +8,22 @@ pub(super) fn progressing(picture: &Picture<'_>) -> Verdict {
     let held_back = picture.situation.desired.held_back;
     match &picture.course.step {
         Step::Paused => Verdict::no(
-            "Paused",
+            Reason::Paused,
             "changes to pods are stopped by spec.paused. Next: set it to false to go on",
         ),
         Step::Failed { ordinal, reason } => {
-            Verdict::no("Stalled", failed(picture, *ordinal, reason))
+            Verdict::no(Reason::Stalled, failed(picture, *ordinal, reason))
         }
-        Step::Overdue(ordinal) => Verdict::no("Stalled", overdue(picture, *ordinal)),
+        Step::Overdue(ordinal) => Verdict::no(Reason::Stalled, overdue(picture, *ordinal)),
         Step::Replacing(ordinal) => replacing(picture, *ordinal),
-        Step::Waiting(ordinal) => Verdict::yes("WaitingForCatchUp", waiting(*ordinal)),
+        Step::Waiting(ordinal) => Verdict::yes(Reason::WaitingForCatchUp, waiting(*ordinal)),
         Step::UpToDate if !picture.is_member() => {
-            Verdict::yes("Enrolling", "the replicas are making themselves known")
+            Verdict::yes(Reason::Enrolling, "the replicas are making themselves known")
         }
         Step::UpToDate if held_back != HeldBack::default() => {
-            Verdict::no("Stalled", held(held_back))
+            Verdict::no(Reason::Stalled, held(held_back))
         }
-        Step::UpToDate => Verdict::no("UpToDate", "every replica runs what the spec asks for"),
+        Step::UpToDate => Verdict::no(Reason::UpToDate, "every replica runs what the spec asks for"),
     }
 }
 
@@ -36,10 +36,10 @@ fn replacing(picture: &Picture<'_>, ordinal: u32) -> Verdict {
         .is_some_and(|(pod, turn)| pod.revision == turn.revision);
     if back && new {
         let message = format!("replica {ordinal} is back and catches up with the others");
-        return Verdict::yes("WaitingForCatchUp", message);
+        return Verdict::yes(Reason::WaitingForCatchUp, message);
     }
     let message = format!("replica {ordinal} is being replaced; the others serve");
-    Verdict::yes("RollingOut", message)
+    Verdict::yes(Reason::RollingOut, message)
 }
 
 fn waiting(ordinal: u32) -> String {

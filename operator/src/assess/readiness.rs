@@ -1,6 +1,6 @@
 //! Conditions Ready and `QuorumAvailable`.
 
-use super::{Picture, Verdict, members};
+use super::{Picture, Reason, Verdict, members};
 use crate::crd::status::MemberState;
 use crate::pod::Trouble;
 
@@ -20,19 +20,19 @@ pub(super) fn ready(picture: &Picture<'_>) -> Verdict {
     if picture.is_member() && voting(picture) >= quorum && ready >= quorum {
         let left = picture.faults_left();
         let message = format!("{ready} of {n} replicas take requests; {left} more may fail");
-        return Verdict::yes("Serving", message);
+        return Verdict::yes(Reason::Serving, message);
     }
     if let Some(verdict) = obstacle(picture, ready) {
         return verdict;
     }
     if !picture.is_member() {
-        return Verdict::no("Enrolling", enrolling(picture));
+        return Verdict::no(Reason::Enrolling, enrolling(picture));
     }
     let message = format!(
         "{ready} of {n} replicas are ready; {quorum} are needed. Next: see status.members for what \
          keeps the others"
     );
-    Verdict::no("QuorumLost", message)
+    Verdict::no(Reason::QuorumLost, message)
 }
 
 fn conflict(conflicts: &[String]) -> Verdict {
@@ -42,7 +42,7 @@ fn conflict(conflicts: &[String]) -> Verdict {
          rename them, or give the service another name",
         listed.join(", ")
     );
-    Verdict::no("NameConflict", message)
+    Verdict::no(Reason::NameConflict, message)
 }
 
 /// What keeps most replicas from being ready.
@@ -52,10 +52,14 @@ fn obstacle(picture: &Picture<'_>, ready: u32) -> Option<Verdict> {
     let troubles: Vec<(u32, &Trouble)> = pods
         .filter_map(|(ordinal, pod)| Some((*ordinal, pod.trouble.as_ref()?)))
         .collect();
-    for reason in ["ImagePullFailed", "Unschedulable", "AppUnhealthy"] {
+    for reason in [
+        Reason::ImagePullFailed,
+        Reason::Unschedulable,
+        Reason::AppUnhealthy,
+    ] {
         let of = troubles
             .iter()
-            .filter(|(_, trouble)| word(trouble) == reason);
+            .filter(|(_, trouble)| reason_of(trouble) == Some(reason));
         if let Some((ordinal, trouble)) = of.clone().next() {
             let count = of.count();
             let message = format!(
@@ -68,12 +72,13 @@ fn obstacle(picture: &Picture<'_>, ready: u32) -> Option<Verdict> {
     None
 }
 
-fn word(trouble: &Trouble) -> &'static str {
+/// A sidecar that crashes is told by its member's message.
+fn reason_of(trouble: &Trouble) -> Option<Reason> {
     match trouble {
-        Trouble::ImagePull { .. } => "ImagePullFailed",
-        Trouble::Unschedulable { .. } => "Unschedulable",
-        Trouble::Crashing { container, .. } if container == "sidecar" => "SidecarCrashing",
-        Trouble::Crashing { .. } | Trouble::AppUnhealthy => "AppUnhealthy",
+        Trouble::ImagePull { .. } => Some(Reason::ImagePullFailed),
+        Trouble::Unschedulable { .. } => Some(Reason::Unschedulable),
+        Trouble::Crashing { container, .. } if container == "sidecar" => None,
+        Trouble::Crashing { .. } | Trouble::AppUnhealthy => Some(Reason::AppUnhealthy),
     }
 }
 
@@ -110,7 +115,7 @@ pub(super) fn quorum(picture: &Picture<'_>) -> Verdict {
             "{voting} of {n} replicas take part in agreement; {quorum} are needed. Next: bring \
              back those that status.members names"
         );
-        return Verdict::no("TooFewReplicas", message);
+        return Verdict::no(Reason::TooFewReplicas, message);
     }
     if picture.unwell() >= f {
         let message = format!(
@@ -118,10 +123,10 @@ pub(super) fn quorum(picture: &Picture<'_>) -> Verdict {
              fault stops the service. Next: bring back those that status.members names",
             picture.unwell()
         );
-        return Verdict::yes("BudgetSpent", message);
+        return Verdict::yes(Reason::BudgetSpent, message);
     }
     Verdict::yes(
-        "QuorumHealthy",
+        Reason::QuorumHealthy,
         format!("{voting} of {n} replicas take part in agreement"),
     )
 }

@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use crate::names;
 use material::Material;
 
-/// The Secret in the operator's namespace.
-const SECRET: &str = "byzantine-operator-enrolment";
+/// What follows the operator's name in that of its Secret.
+const SUFFIX: &str = "enrolment";
 
 /// How often a write is tried that others come before.
 const MAX_ATTEMPTS: usize = 10;
@@ -35,17 +35,19 @@ const LOOK_INTERVAL: Duration = Duration::from_hours(1);
 pub enum AuthorityError {
     /// The API server refuses.
     #[error(
-        "cannot keep the enrolment authority in Secret {SECRET}: {source}; may the operator \
+        "cannot keep the enrolment authority in Secret {secret}: {source}; may the operator \
         get, create and update Secrets in its own namespace?"
     )]
     Cluster {
+        /// The Secret's name.
+        secret: String,
         /// What it said.
         source: kube::Error,
     },
     /// The Secret holds something else.
     #[error(
-        "Secret {SECRET} cannot be used: {what}; delete it, and a new one is made: sidecars \
-        that are enrolled do not need it"
+        "the Secret of the enrolment authority, OPERATOR-{SUFFIX}, cannot be used: {what}; delete \
+        it, and a new one is made: sidecars that are enrolled do not need it"
     )]
     Unusable {
         /// What is wrong.
@@ -64,14 +66,18 @@ pub enum AuthorityError {
         source: rustls::Error,
     },
     /// Others write all the time.
-    #[error("Secret {SECRET} changes all the time; does a second operator run?")]
-    Contended,
+    #[error("Secret {secret} changes all the time; does a second operator run?")]
+    Contended {
+        /// The Secret's name.
+        secret: String,
+    },
 }
 
 /// A certificate authority and the server certificate that it has issued.
 #[derive(Clone)]
 pub struct Authority {
     secrets: Api<Secret>,
+    secret: Arc<str>,
     names: Arc<[String]>,
     current: Arc<watch::Sender<Current>>,
 }
@@ -83,20 +89,23 @@ struct Current {
 
 impl Authority {
     /// Reads the authority from the operator's namespace, or makes it; `names` are those under
-    /// which sidecars reach the enrolment server.
+    /// which sidecars reach the enrolment server of the operator of that name.
     ///
     /// # Errors
     /// Any [`AuthorityError`].
     pub async fn load_or_create(
         client: Client,
         namespace: &str,
+        operator: &str,
         names: Vec<String>,
     ) -> Result<Self, AuthorityError> {
         let secrets = Api::namespaced(client, namespace);
-        let material = settle(&secrets, &names).await?;
+        let secret = format!("{operator}-{SUFFIX}");
+        let material = settle(&secrets, &secret, &names).await?;
         let current = Current::of(&material)?;
         Ok(Self {
             secrets,
+            secret: secret.into(),
             names: names.into(),
             current: Arc::new(watch::Sender::new(current)),
         })
@@ -130,7 +139,7 @@ impl Authority {
     }
 
     async fn refresh(&self) -> Result<(), AuthorityError> {
-        let current = Current::of(&settle(&self.secrets, &self.names).await?)?;
+        let current = Current::of(&settle(&self.secrets, &self.secret, &self.names).await?)?;
         self.current.send_replace(current);
         Ok(())
     }
@@ -148,11 +157,18 @@ impl Current {
 }
 
 /// What the Secret holds, once it is as it should be.
-async fn settle(secrets: &Api<Secret>, names: &[String]) -> Result<Material, AuthorityError> {
-    let failed = |source| AuthorityError::Cluster { source };
+async fn settle(
+    secrets: &Api<Secret>,
+    name: &str,
+    names: &[String],
+) -> Result<Material, AuthorityError> {
+    let failed = |source| AuthorityError::Cluster {
+        secret: name.to_owned(),
+        source,
+    };
     for _ in 0..MAX_ATTEMPTS {
         let now = Timestamp::now();
-        let found = secrets.get_opt(SECRET).await.map_err(failed)?;
+        let found = secrets.get_opt(name).await.map_err(failed)?;
         let (new, version) = match &found {
             None => (Material::generate(names, now)?, None),
             Some(secret) => {
@@ -165,10 +181,10 @@ async fn settle(secrets: &Api<Secret>, names: &[String]) -> Result<Material, Aut
         };
         let parameters = PostParams::default();
         let written = match version {
-            None => secrets.create(&parameters, &secret(&new, None)).await,
+            None => secrets.create(&parameters, &secret(name, &new, None)).await,
             version => {
                 secrets
-                    .replace(SECRET, &parameters, &secret(&new, version))
+                    .replace(name, &parameters, &secret(name, &new, version))
                     .await
             }
         };
@@ -179,15 +195,17 @@ async fn settle(secrets: &Api<Secret>, names: &[String]) -> Result<Material, Aut
             Err(source) => return Err(failed(source)),
         }
     }
-    Err(AuthorityError::Contended)
+    Err(AuthorityError::Contended {
+        secret: name.to_owned(),
+    })
 }
 
-fn secret(material: &Material, version: Option<String>) -> Secret {
+fn secret(name: &str, material: &Material, version: Option<String>) -> Secret {
     let managed = ("app.kubernetes.io/managed-by", names::FIELD_MANAGER);
     let label = (managed.0.to_owned(), managed.1.to_owned());
     Secret {
         metadata: ObjectMeta {
-            name: Some(SECRET.to_owned()),
+            name: Some(name.to_owned()),
             labels: Some([label].into()),
             resource_version: version,
             ..ObjectMeta::default()

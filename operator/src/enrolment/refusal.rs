@@ -37,6 +37,22 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Malformed,
+        Self::TokenRefused,
+        Self::ForeignPod,
+        Self::UnknownReplica,
+        Self::UnusableKey,
+        Self::NoPossession,
+        Self::KeyChanged,
+        Self::KeyInUse,
+        Self::NameConflict,
+        Self::NotFound,
+        Self::Busy,
+        Self::Unavailable,
+    ];
+
     /// As in metrics, Events and problem documents.
     pub const fn name(self) -> &'static str {
         match self {

@@ -232,17 +232,16 @@ fn overdue(situation: &Situation<'_>, turn: &mut Replacement, course: &mut Cours
     let ordinal = turn.ordinal;
     course.step = Step::Overdue(ordinal);
     let rollback = situation.observed.service.spec.rollout.on_failure == OnFailure::Rollback;
-    let already_failed = situation
-        .revisions
-        .failure(ordinal, &turn.revision)
-        .is_some();
-    if !rollback || turn.was_down || already_failed {
+    let new = turn.revision == situation.desired.digest(ordinal);
+    if !rollback || turn.was_down || !new {
         return;
     }
     let Some(previous) = situation.revisions.before(ordinal, &turn.revision) else {
         return;
     };
-    let reason = cause(situation.pods.get(&ordinal));
+    // Marked already, if the operator ended between the mark and the status.
+    let marked = situation.revisions.failure(ordinal, &turn.revision);
+    let reason = marked.map_or_else(|| cause(situation.pods.get(&ordinal)), str::to_owned);
     course.failed = Some((ordinal, turn.revision.clone(), reason.clone()));
     course.step = Step::Failed { ordinal, reason };
     turn.revision.clone_from(&previous.digest);

@@ -12,6 +12,9 @@ use byzantine_operator::object::{Existing, Kind, Object};
 use byzantine_operator::reconcile::Target;
 use serde_json::{Value, json};
 
+/// What a write says that never happened.
+const CRASHED: OperatorError = OperatorError::LeaseLost { why: "it crashed" };
+
 /// States that a read may still return.
 const REMEMBERED: usize = 4;
 
@@ -204,7 +207,7 @@ impl Target for ScriptedServer {
     async fn perform(&self, _: &str, _: &str, action: &Action) -> Result<(), OperatorError> {
         self.with(|inner| {
             if let Some(left) = inner.writes_left.as_mut() {
-                *left = left.checked_sub(1).ok_or(OperatorError::LeaseLost)?;
+                *left = left.checked_sub(1).ok_or(CRASHED)?;
             }
             match action {
                 Action::Apply { object, uid } => inner.apply(object, uid.as_ref()),

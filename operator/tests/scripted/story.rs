@@ -8,7 +8,7 @@ use byzantine_operator::observed::Observed;
 use byzantine_operator::plan::plan;
 use byzantine_operator::reconcile::carry_out;
 use byzantine_operator::settings::Settings;
-use byzantine_resource::{AppRollout, Application, DurationText, OnFailure, ReplicaOverride, Spec};
+use byzantine_resource::{AppRollout, Application, DurationText, Http, OnFailure, ReplicaOverride, Spec};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
@@ -148,7 +148,8 @@ impl Story {
                 zones: std::collections::BTreeMap::new(),
                 settings: Settings {
                     sidecar_image: "sidecar:1".to_owned(),
-                    namespace: "byzantine-system".to_owned(),
+                    operator: "byzantine-operator".to_owned(),
+            namespace: "byzantine-system".to_owned(),
                     authority: "a certificate".to_owned(),
                 },
             }
@@ -263,14 +264,29 @@ fn lose(inner: &mut Inner, random: &mut Random) {
     }
 }
 
+/// The treatment of HTTP that the service began with, which a user has to put back.
+fn agreed_http(inner: &Inner) -> Http {
+    let status = inner.state.service.status.as_ref();
+    if status.is_none_or(|status| status.app.revision.is_empty()) {
+        return Http::default();
+    }
+    let revisions = inner.state.objects.iter();
+    let of_first = revisions.filter(|((kind, _), kept)| {
+        *kind == Kind::ControllerRevision && kept.label(names::REPLICA_LABEL) == Some("0")
+    });
+    let newest = of_first.max_by_key(|(_, kept)| kept.body["revision"].as_i64());
+    let newest = newest.map(|(_, kept)| kept.body["data"]["http"].clone());
+    serde_json::from_value(newest.unwrap_or_default()).unwrap()
+}
+
 /// The user wants something that works, gives lost keys up, and stays with it.
 fn settle(inner: &mut Inner, seed: u64) {
-    let lost = inner.lost.clone();
+    let (lost, http) = (inner.lost.clone(), agreed_http(inner));
     inner.edit(|service| {
         let spec = &mut service.spec.0;
         spec.paused = false;
         spec.app.image = format!("final:{seed}");
-        spec.http = byzantine_resource::Http::default();
+        spec.http = http;
         spec.rollout.app = AppRollout::Rolling;
         spec.rollout.on_failure = OnFailure::Rollback;
         spec.rollout.timeout = DurationText::new("10m");
