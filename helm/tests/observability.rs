@@ -36,7 +36,10 @@ fn every_alert_that_is_named_exists() {
             .difference(&known)
             .cloned()
             .collect();
-        assert!(unknown.is_empty(), "{place} names alerts that no rule has: {unknown:?}");
+        assert!(
+            unknown.is_empty(),
+            "{place} names alerts that no rule has: {unknown:?}"
+        );
     }
     assert!(alerts::mentioned("see ByzantineNoSuchThing.").contains("ByzantineNoSuchThing"));
 }

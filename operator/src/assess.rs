@@ -85,7 +85,10 @@ pub fn refused(observed: &Observed, problems: &[Problem]) -> Status {
     let mut status = observed.service.status.clone().unwrap_or_default();
     let listed: Vec<String> = problems.iter().take(3).map(one_line).collect();
     let mut conditions = Conditions::new(observed, &status);
-    conditions.set("Ready", &Verdict::no(Reason::InvalidSpec, listed.join("; ")));
+    conditions.set(
+        "Ready",
+        &Verdict::no(Reason::InvalidSpec, listed.join("; ")),
+    );
     let what = "nothing is changed until the spec obeys every rule; see condition Ready";
     conditions.set("Progressing", &Verdict::no(Reason::Stalled, what));
     status.conditions = conditions.done();

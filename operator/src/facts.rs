@@ -59,29 +59,47 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// Replicas whose apps answered differently from what was settled.
+    /// Replicas whose apps answered differently from what was settled, within the last checkpoint
+    /// interval: whoever has answered like the others since then is one of them again.
     pub fn diverged(&self) -> BTreeSet<u32> {
         self.named(|report| {
-            let settled = report.divergences.iter().filter(|found| found.settled);
+            let lately = |found: &&Divergence| {
+                found.settled && found.sequence.saturating_add(self.lag) >= report.executed_sequence
+            };
+            let settled = report.divergences.iter().filter(lately);
             settled.map(|found| found.replica).collect()
         })
     }
 
-    /// A request on which no quorum gave the same answer.
+    /// A request on which no quorum gave the same answer. What f+1 say was settled is not one: others
+    /// may have noticed a difference later than that.
     pub fn unsettled(&self) -> Option<&'a str> {
+        let open = self.differing(false);
+        let settled = self.differing(true);
+        let mut open = open
+            .into_iter()
+            .filter(|(place, _)| !settled.contains_key(place));
+        open.next_back().map(|(_, request)| request)
+    }
+
+    /// Requests that f+1 say were answered differently, and that were settled or not.
+    fn differing(&self, settled: bool) -> BTreeMap<(u64, u32), &'a str> {
         let mut counts: BTreeMap<(u64, u32), (u32, &'a str)> = BTreeMap::new();
         for report in self.members() {
-            let open = report.divergences.iter().filter(|found| !found.settled);
-            let places: BTreeMap<_, _> = open.map(|found| (place(found), found)).collect();
+            let found = report.divergences.iter();
+            let found = found.filter(|found| found.settled == settled);
+            let places: BTreeMap<_, _> = found.map(|found| (place(found), found)).collect();
             for (place, found) in places {
                 let entry = counts.entry(place).or_insert((0, found.request.as_str()));
                 entry.0 += 1;
             }
         }
         let enough = counts
-            .into_values()
-            .filter(|(count, _)| *count > self.faults);
-        enough.map(|(_, request)| request).next_back()
+            .into_iter()
+            .filter(|(_, (count, _))| *count > self.faults);
+        enough
+            .map(|(place, (_, request))| (place, request))
+            .collect()
     }
 
     /// What the replica says of itself; its own word only.
@@ -179,6 +197,31 @@ mod tests {
             }];
         }
         assert_eq!(Facts::new(&reports, 1, 128).diverged(), BTreeSet::from([3]));
+        for report in reports.values_mut() {
+            report.executed_sequence += 200;
+        }
+        assert!(Facts::new(&reports, 1, 128).diverged().is_empty());
+    }
+
+    #[test]
+    fn what_f_plus_one_say_was_settled_is_settled() {
+        let mut reports = reports();
+        let mut say = |replica: u32, settled: bool| {
+            let said = Divergence {
+                replica: 3,
+                sequence: 7,
+                settled,
+                request: "GET /x".to_owned(),
+                ..Divergence::default()
+            };
+            reports.get_mut(&replica).unwrap().divergences = vec![said];
+        };
+        say(2, false);
+        say(3, false);
+        say(0, true);
+        assert_eq!(Facts::new(&reports, 1, 128).unsettled(), Some("GET /x"));
+        reports.get_mut(&1).unwrap().divergences = reports[&0].divergences.clone();
+        assert_eq!(Facts::new(&reports, 1, 128).unsettled(), None);
     }
 
     #[test]

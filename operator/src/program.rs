@@ -106,12 +106,7 @@ async fn lead(
         namespaces.iter().map(|name| Some(name.as_str())).collect()
     };
     let looks = watched.into_iter().map(|namespace| {
-        controller::run(
-            client.clone(),
-            namespace,
-            Arc::clone(context),
-            stop.clone(),
-        )
+        controller::run(client.clone(), namespace, Arc::clone(context), stop.clone())
     });
     let looks = async {
         join_all(looks).await;

@@ -33,9 +33,7 @@ fn entries(runbook: &str) -> BTreeSet<&str> {
         CONDITIONS.contains(&heading)
     });
     let lines = of_conditions.flat_map(str::lines);
-    lines
-        .filter_map(|line| line.strip_prefix("### "))
-        .collect()
+    lines.filter_map(|line| line.strip_prefix("### ")).collect()
 }
 
 #[test]

@@ -25,6 +25,11 @@ pub(crate) struct EndToEndArguments {
     keep: bool,
 }
 
+/// Why there is no cluster for them; `None` when there is one, or can be.
+pub(crate) fn complaint() -> Option<String> {
+    Cluster::complaint()
+}
+
 /// Tells the stories.
 ///
 /// # Errors

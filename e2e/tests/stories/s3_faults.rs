@@ -10,6 +10,9 @@ use byzantine_proof::Policy;
 /// Requests that must be answered while something is broken.
 const MEANWHILE: usize = 10;
 
+/// More requests than there are sequences between two checkpoints.
+const CHECKPOINT_INTERVAL: usize = 130;
+
 /// A service under faults, and a customer who does not notice.
 struct Scene {
     service: Service,
@@ -193,6 +196,16 @@ async fn a_liar(scene: &Scene) {
     scene.node.remove(&pod, "/var/lib/byzantine/fault");
     scene.node.kill_sidecar(&pod);
     right_balance(scene).await;
+    honest_again(scene).await;
+}
+
+/// A checkpoint interval without a lie, and it is one of the others again.
+async fn honest_again(scene: &Scene) {
+    let mut customer = scene.customer("honest-again");
+    customer.more(CHECKPOINT_INTERVAL).await;
+    scene.service.becomes("RepliesAgree", "True");
+    scene.service.full_strength();
+    customer.satisfied().await;
 }
 
 async fn right_balance(scene: &Scene) {

@@ -29,7 +29,10 @@ pub(super) fn degraded(picture: &Picture<'_>) -> Verdict {
             return Verdict::yes(reason, listed(&of));
         }
     }
-    Verdict::no(Reason::AllHealthy, "every replica takes part and is caught up")
+    Verdict::no(
+        Reason::AllHealthy,
+        "every replica takes part and is caught up",
+    )
 }
 
 fn listed(members: &[&Member]) -> String {
@@ -69,7 +72,10 @@ pub(super) fn replies_agree(picture: &Picture<'_>) -> Verdict {
     }
     let diverged = facts.diverged();
     if diverged.is_empty() {
-        return Verdict::yes(Reason::NoDivergence, "no answer differed from what was settled");
+        return Verdict::yes(
+            Reason::NoDivergence,
+            "no answer differed from what was settled",
+        );
     }
     let listed: Vec<String> = diverged.iter().map(ToString::to_string).collect();
     let message = format!(

@@ -77,5 +77,8 @@ fn images(picture: &Picture<'_>) -> Verdict {
         );
         return Verdict::no(Reason::ImageNotPinned, message);
     }
-    Verdict::yes(Reason::Spread, "no node or zone has more replicas than may fail")
+    Verdict::yes(
+        Reason::Spread,
+        "no node or zone has more replicas than may fail",
+    )
 }

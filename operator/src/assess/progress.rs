@@ -17,13 +17,17 @@ pub(super) fn progressing(picture: &Picture<'_>) -> Verdict {
         Step::Overdue(ordinal) => Verdict::no(Reason::Stalled, overdue(picture, *ordinal)),
         Step::Replacing(ordinal) => replacing(picture, *ordinal),
         Step::Waiting(ordinal) => Verdict::yes(Reason::WaitingForCatchUp, waiting(*ordinal)),
-        Step::UpToDate if !picture.is_member() => {
-            Verdict::yes(Reason::Enrolling, "the replicas are making themselves known")
-        }
+        Step::UpToDate if !picture.is_member() => Verdict::yes(
+            Reason::Enrolling,
+            "the replicas are making themselves known",
+        ),
         Step::UpToDate if held_back != HeldBack::default() => {
             Verdict::no(Reason::Stalled, held(held_back))
         }
-        Step::UpToDate => Verdict::no(Reason::UpToDate, "every replica runs what the spec asks for"),
+        Step::UpToDate => Verdict::no(
+            Reason::UpToDate,
+            "every replica runs what the spec asks for",
+        ),
     }
 }
 

@@ -8,7 +8,9 @@ use byzantine_operator::observed::Observed;
 use byzantine_operator::plan::plan;
 use byzantine_operator::reconcile::carry_out;
 use byzantine_operator::settings::Settings;
-use byzantine_resource::{AppRollout, Application, DurationText, Http, OnFailure, ReplicaOverride, Spec};
+use byzantine_resource::{
+    AppRollout, Application, DurationText, Http, OnFailure, ReplicaOverride, Spec,
+};
 use futures_util::FutureExt as _;
 use serde_json::json;
 
@@ -149,7 +151,7 @@ impl Story {
                 settings: Settings {
                     sidecar_image: "sidecar:1".to_owned(),
                     operator: "byzantine-operator".to_owned(),
-            namespace: "byzantine-system".to_owned(),
+                    namespace: "byzantine-system".to_owned(),
                     authority: "a certificate".to_owned(),
                 },
             }

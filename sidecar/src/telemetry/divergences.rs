@@ -9,37 +9,75 @@ use crate::status::Divergence;
 const LIMIT: usize = 64;
 
 #[derive(Debug, Default)]
-pub(super) struct Divergences(VecDeque<Divergence>);
+pub(super) struct Divergences {
+    known: VecDeque<Divergence>,
+    /// What was settled: a difference may be noticed later than that.
+    outvoted: VecDeque<Outvoted>,
+}
+
+/// A replica whose answer was not the settled one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outvoted {
+    replica: u8,
+    own: u8,
+    place: (u64, u32),
+}
 
 impl Divergences {
-    pub(super) fn add(&mut self, divergence: Divergence) {
-        let same = |known: &Divergence| {
-            (known.replica, known.sequence, known.index)
-                == (divergence.replica, divergence.sequence, divergence.index)
-        };
-        if self.0.iter().any(same) {
+    pub(super) fn add(&mut self, mut divergence: Divergence) {
+        for outvoted in &self.outvoted {
+            outvoted.judge(&mut divergence);
+        }
+        if self.known.iter().any(|known| is_same(known, &divergence)) {
             return;
         }
-        if self.0.len() == LIMIT {
-            self.0.pop_front();
-        }
-        self.0.push_back(divergence);
+        push(&mut self.known, divergence);
     }
 
     /// A quorum settled another answer than `replica`'s.
     pub(super) fn outvoted(&mut self, replica: u8, own: u8, place: (u64, u32)) {
-        for known in &mut self.0 {
-            let here = (known.sequence, known.index) == place;
-            if here && (known.replica == replica || replica == own) {
-                known.replica = replica;
-                known.settled = true;
+        let outvoted = Outvoted {
+            replica,
+            own,
+            place,
+        };
+        for known in std::mem::take(&mut self.known) {
+            let mut judged = known;
+            outvoted.judge(&mut judged);
+            if !self.known.iter().any(|known| is_same(known, &judged)) {
+                self.known.push_back(judged);
             }
+        }
+        if !self.outvoted.contains(&outvoted) {
+            push(&mut self.outvoted, outvoted);
         }
     }
 
     pub(super) fn list(&self) -> Vec<Divergence> {
-        self.0.iter().cloned().collect()
+        self.known.iter().cloned().collect()
     }
+}
+
+impl Outvoted {
+    /// Where the own answer was outvoted, it is to blame for every difference.
+    fn judge(self, divergence: &mut Divergence) {
+        let here = (divergence.sequence, divergence.index) == self.place;
+        if here && (divergence.replica == self.replica || self.replica == self.own) {
+            divergence.replica = self.replica;
+            divergence.settled = true;
+        }
+    }
+}
+
+fn is_same(one: &Divergence, other: &Divergence) -> bool {
+    (one.replica, one.sequence, one.index) == (other.replica, other.sequence, other.index)
+}
+
+fn push<T>(newest: &mut VecDeque<T>, one: T) {
+    if newest.len() == LIMIT {
+        newest.pop_front();
+    }
+    newest.push_back(one);
 }
 
 #[cfg(test)]
@@ -85,5 +123,18 @@ mod tests {
         let list = divergences.list();
         assert_eq!((list[0].replica, list[0].settled), (1, true));
         assert_eq!((list[1].replica, list[1].settled), (0, true));
+    }
+    #[test]
+    fn a_difference_noticed_after_it_was_settled_is_settled() {
+        let mut divergences = Divergences::default();
+        divergences.outvoted(1, 0, (5, 0));
+        divergences.add(divergence(1, 5));
+        divergences.outvoted(0, 0, (6, 0));
+        divergences.add(divergence(2, 6));
+        divergences.add(divergence(3, 6));
+        divergences.add(divergence(2, 7));
+        let list = divergences.list();
+        let told: Vec<_> = list.iter().map(|one| (one.replica, one.settled)).collect();
+        assert_eq!(told, [(1, true), (0, true), (2, false)]);
     }
 }

@@ -53,10 +53,21 @@ impl Cluster {
                 Ok(Self::new(Origin::Kind, true))
             }
             (Some(_), Some(script)) => Self::of_script(script),
-            (Some(complaint), None) => Err(XtaskError::NoCluster {
-                why: format!("kubectl reaches none, and kind cannot start one: {complaint}"),
+            (Some(_), None) => Err(XtaskError::NoCluster {
+                why: Self::complaint().unwrap_or_default(),
             }),
         }
+    }
+
+    /// Why there is none, and none can be started; `None` when there is one.
+    pub(crate) fn complaint() -> Option<String> {
+        if answers(&[]) || std::env::var_os(SCRIPT).is_some() {
+            return None;
+        }
+        let complaint = kind::complaint()?;
+        Some(format!(
+            "kubectl reaches none, and kind cannot start one: {complaint}"
+        ))
     }
 
     /// Gives it the images of an archive.
