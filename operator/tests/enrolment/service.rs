@@ -83,7 +83,12 @@ impl Service {
         self.tasks.shutdown().await;
         let client = self.api.client();
         let names = vec!["localhost".to_owned()];
-        let authority = Authority::load_or_create(client.clone(), "byzantine-system", names);
+        let authority = Authority::load_or_create(
+            client.clone(),
+            "byzantine-system",
+            "byzantine-operator",
+            names,
+        );
         let authority = authority.await.unwrap();
         std::fs::write(self.ca_file(), authority.ca_pem()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
