@@ -71,8 +71,8 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// A request on which no quorum gave the same answer. What f+1 say was settled is not one: others
-    /// may have noticed a difference later than that.
+    /// A request on which no quorum gave the same answer. What f+1 say was settled is not one:
+    /// others may have noticed a difference later than that.
     pub fn unsettled(&self) -> Option<&'a str> {
         let open = self.differing(false);
         let settled = self.differing(true);
