@@ -34,6 +34,19 @@ pub struct Condition {
     pub message: String,
 }
 
+impl Condition {
+    fn of(status: &Value, kind: &str) -> Option<Self> {
+        let conditions = status["conditions"].as_array()?;
+        let found = conditions.iter().find(|one| one["type"] == kind)?;
+        let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+        Some(Self {
+            status: text("status"),
+            reason: text("reason"),
+            message: text("message"),
+        })
+    }
+}
+
 /// The wallet as a manifest, with the test sidecar.
 pub fn wallet(namespace: &str, name: &str) -> Value {
     json!({
@@ -97,15 +110,7 @@ impl Service {
 
     /// A Condition, if it is there.
     pub fn condition(&self, kind: &str) -> Option<Condition> {
-        let object = self.object();
-        let conditions = object["status"]["conditions"].as_array()?.clone();
-        let found = conditions.iter().find(|one| one["type"] == kind)?;
-        let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
-        Some(Condition {
-            status: text("status"),
-            reason: text("reason"),
-            message: text("message"),
-        })
+        Condition::of(&self.object()["status"], kind)
     }
 
     /// Waits for a Condition with this reason, and returns it.
@@ -145,9 +150,8 @@ impl Service {
         eventually(&what, LIMIT, || {
             let status = self.object()["status"].clone();
             let ready = status["readyReplicas"] == status["replicas"];
-            let degraded = self.condition("Degraded").map(|one| one.reason);
-            let well = ready && degraded.as_deref() == Some("AllHealthy");
-            if well {
+            let degraded = Condition::of(&status, "Degraded").map(|one| one.status);
+            if ready && degraded.as_deref() == Some("False") {
                 Ok(())
             } else {
                 Err(format!("{status:#}"))
