@@ -173,7 +173,7 @@ fn split_target(target: &str) -> Result<(&str, Option<&str>), Problem> {
     if !target.starts_with('/') {
         return Err(refused("The target is not an absolute path.".to_owned()));
     }
-    // RFC 9112 §3.2.1 allows it; but Python's http.server reads one slash, and RFC 3986 §4.2 a host.
+    // RFC 9112 §3.2.1 allows it; but http.server of Python reads one slash, RFC 3986 §4.2 a host.
     if target.starts_with("//") {
         let why = "The target begins with two slashes, which servers read differently.";
         return Err(refused(why.to_owned()));
