@@ -43,10 +43,6 @@ const MAX_CONCURRENT: usize = 16;
 /// How often a call that the app does not survive is sent.
 const MAX_ATTEMPTS: usize = 3;
 
-/// How often it is seen whether an idle app was started anew; whoever restarted it because it was
-/// to be restarted must see soon that this is done.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-
 /// What an executor is made of.
 pub struct ExecutorParts {
     /// Its two ends to the driver.
@@ -164,7 +160,7 @@ impl Executor {
     async fn run_noting(&mut self) -> io::Result<()> {
         let mut log = OutcomeLog::open(&self.outcome_log)?;
         self.bring_up_to_date().await;
-        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        let mut looks = tokio::time::interval(self.lives.look_interval());
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {

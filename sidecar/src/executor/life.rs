@@ -16,8 +16,16 @@ use crate::config::App;
 /// The longest instance number in bytes.
 const MAX_INSTANCE_BYTES: u64 = 256;
 
-/// How old a look at the kernel's tables may be where a later one decides.
-const RECENT: Duration = Duration::from_millis(20);
+/// How old a look at the kernel's tables may be where a later one decides. It takes milliseconds:
+/// to list what listens, the kernel walks all connections of the node.
+const RECENT: Duration = Duration::from_millis(100);
+
+/// How often an idle app is looked at where that is a read of a few bytes: whoever restarted it
+/// because it was to be restarted must see soon that this is done.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same where the kernel's tables must be read.
+const TABLES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One start of the app process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +91,14 @@ impl Lives {
         match (&self.sign, last) {
             (Sign::Listening(_), Some((seen, life))) if seen.elapsed() < RECENT => life,
             _ => self.current(),
+        }
+    }
+
+    /// How often it is to be seen whether an idle app was started anew.
+    pub(super) fn look_interval(&self) -> Duration {
+        match self.sign {
+            Sign::Listening(_) => TABLES_INTERVAL,
+            Sign::InstanceFile(_) | Sign::Outages => LOOK_INTERVAL,
         }
     }
 
