@@ -78,10 +78,12 @@ impl Replica {
     /// the primary is given the request by others.
     fn relay_late_requests(&mut self, effects: &mut Effects) {
         let primary = self.primary();
-        let Some(moment) = self.now.monotonic.checked_sub(self.request_timeout() / 2) else {
+        let (now, timeout) = (self.now.monotonic, self.request_timeout());
+        let Some(late) = now.checked_sub(timeout / 2) else {
             return;
         };
-        let late = self.pool.take_late(moment, FETCH_NAMES);
+        let again = now.saturating_sub(timeout);
+        let late = self.pool.take_late([late, again, now], FETCH_NAMES);
         if !late.is_empty() && primary != self.config.replica {
             let bodies = late.into_iter().map(|request| request.bytes).collect();
             effects

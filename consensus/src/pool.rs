@@ -19,7 +19,8 @@ struct Pooled {
     request: KnownRequest,
     gateway: ReplicaId,
     since: Duration,
-    relayed: bool,
+    /// When it was last given to the primary by this replica.
+    relayed: Option<Duration>,
     proposed: bool,
     /// Whether it was answered: a waiting batch names it again and needs its body, nothing else.
     answered: bool,
@@ -73,7 +74,7 @@ impl Pool {
         let pooled = Pooled {
             gateway: by,
             since: now,
-            relayed: false,
+            relayed: None,
             proposed: false,
             answered: false,
             arrival: self.arrivals,
@@ -131,7 +132,7 @@ impl Pool {
     pub(crate) fn enter_view(&mut self, named: &BTreeSet<RequestId>, now: Duration) {
         self.queue.clear();
         for (id, pooled) in &mut self.requests {
-            (pooled.since, pooled.relayed) = (now, false);
+            (pooled.since, pooled.relayed) = (now, None);
             pooled.proposed = pooled.answered || named.contains(id);
             if !pooled.proposed {
                 self.queue.insert(pooled.arrival, *id);
@@ -167,13 +168,23 @@ impl Pool {
         waiting.map(|(id, pooled)| (pooled.since, *id)).min()
     }
 
-    /// Requests whose clocks started before `moment` and that were not relayed yet; marks them.
-    pub(crate) fn take_late(&mut self, moment: Duration, most: usize) -> Vec<KnownRequest> {
-        let late = self.requests.values_mut();
-        late.filter(|pooled| !pooled.proposed && !pooled.relayed && pooled.since <= moment)
-            .take(most)
+    /// Requests whose clocks started before `late` and that were not relayed since `again`; they
+    /// count as relayed `now`. Once is not enough: the primary may have been down then.
+    pub(crate) fn take_late(
+        &mut self,
+        [late, again, now]: [Duration; 3],
+        most: usize,
+    ) -> Vec<KnownRequest> {
+        let waiting = self.requests.values_mut();
+        let due = waiting.filter(|pooled| {
+            let relayed = pooled
+                .relayed
+                .is_some_and(|at| at > again || is_on(Bug::RelayedOnce));
+            !pooled.proposed && !relayed && pooled.since <= late
+        });
+        due.take(most)
             .map(|pooled| {
-                pooled.relayed = true;
+                pooled.relayed = Some(now);
                 pooled.request.clone()
             })
             .collect()

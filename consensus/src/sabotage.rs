@@ -122,6 +122,8 @@ bugs! {
         "Who restarted waits for ever for a request that was refused.";
     OwnViewIgnored "own-view-ignored"
         "A primary without memory does not take up the view that it opened.";
+    RelayedOnce "relayed-once"
+        "A late request is given to the primary once a view, though it may be down then.";
     RangeReversed "range-reversed"
         "A primary whose next sequence is below what is settled stops.";
     RanStaysNamed "ran-stays-named"

@@ -12,11 +12,11 @@ pub(super) struct FloodRequests {
 
 impl Attack for FloodRequests {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
-        if self.sent >= 600 || scene.random.chance(600) {
+        if self.sent >= 1200 || scene.random.chance(600) {
             return Vec::new();
         }
         let mut requests = Vec::new();
-        for _ in 0..60 {
+        for _ in 0..200 {
             self.sent += 1;
             let request = Request {
                 method: "GET".to_owned(),
@@ -28,8 +28,15 @@ impl Attack for FloodRequests {
             };
             requests.push(request.encode());
         }
-        // To one member alone, so that no primary ever orders them all at once.
-        let to = scene.others()[scene.random.place(scene.members - 1)];
+        // To one member alone, so that no primary ever orders them all at once; and mostly to the
+        // same, which is asked for more than a gateway may have abroad.
+        let favourite = scene.random.chance(800);
+        let place = if favourite {
+            0
+        } else {
+            scene.random.place(scene.members - 1)
+        };
+        let to = scene.others()[place];
         vec![(to, scene.seal(&[Message::Requests(requests)]))]
     }
 }

@@ -26,6 +26,15 @@ const STRIKING: [Fault; 16] = [
     Fault::Twin,
 ];
 
+/// Faults that are there all the time.
+const FROM_THE_START: [Fault; 5] = [
+    Fault::Reorder,
+    Fault::SlowApp,
+    Fault::Liar,
+    Fault::Mutation,
+    Fault::KeyReuse,
+];
+
 impl World {
     /// What is broken from the start.
     pub(super) fn begin_faults(&mut self) {
@@ -42,7 +51,7 @@ impl World {
         if self.plan.faults.has(Fault::OddApp) {
             self.begin_odd_apps();
         }
-        for fault in [Fault::Reorder, Fault::SlowApp, Fault::Liar, Fault::KeyReuse] {
+        for fault in FROM_THE_START {
             if self.plan.faults.has(fault) {
                 self.trace.count(fault.name());
             }
