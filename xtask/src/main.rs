@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask {demo,test,e2e,images,kind,tidy,ci}`.
+//! The project's own chores: `cargo xtask {demo,test,e2e,fuzz,images,kind,tidy,ci}`.
 //!
 //! Each chore is one module that returns an [`XtaskError`] stating what failed and what to do
 //! next. `ci` is the other three and the compiler's own checks, in one list.
@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod e2e;
 mod error;
+mod fuzz;
 mod images;
 mod kind;
 mod suite;
@@ -33,6 +34,8 @@ enum Chore {
     Demo(demo::DemoArguments),
     /// Tell the end-to-end stories on a real cluster
     E2e(e2e::EndToEndArguments),
+    /// Look for bytes that break a decoder, with libFuzzer
+    Fuzz(fuzz::FuzzArguments),
     /// A cluster of kind, for those with Docker
     #[command(subcommand)]
     Kind(kind::KindChore),
@@ -60,6 +63,7 @@ fn run(chore: &Chore) -> Result<(), XtaskError> {
     match chore {
         Chore::Demo(arguments) => demo::run(arguments),
         Chore::E2e(arguments) => e2e::run(arguments),
+        Chore::Fuzz(arguments) => fuzz::run(arguments),
         Chore::Kind(chore) => kind::run(chore),
         Chore::Images(arguments) => images::run(arguments),
         Chore::Test(arguments) => suite::run(arguments).map(drop),

@@ -7,6 +7,7 @@ mod leftovers;
 mod line_width;
 mod links;
 mod machine_paths;
+mod mapped;
 mod markdown;
 mod mask;
 mod module_docs;
@@ -63,7 +64,9 @@ fn violations(
 ) -> Result<(Vec<Violation>, Figures), XtaskError> {
     let (mut all, figures) = function_length::check(files)?;
     all.extend(purity::check(files)?);
-    all.extend(reachable::check(files, &crates(metadata))?);
+    let crates = crates(metadata);
+    all.extend(mapped::check(files, &crates));
+    all.extend(reachable::check(files, &crates)?);
     all.extend(dependencies::check(
         &dependencies::graph(metadata),
         &members(metadata),

@@ -10,7 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use crate::tidy::violation::Violation;
 
 /// Each crate of the workspace, and the crates of the workspace that it may link.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("byzantine-proof", &[]),
     ("byzantine-journal", &[]),
     ("byzantine-resource", &[]),
@@ -68,6 +68,16 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         &["byzantine-acceptance", "byzantine-proof"],
     ),
     ("byzantine-e2e-tool", &[]),
+    (
+        "byzantine-fuzzing",
+        &[
+            "byzantine-consensus",
+            "byzantine-journal",
+            "byzantine-proof",
+            "byzantine-resource",
+            "byzantine-sidecar",
+        ],
+    ),
     ("wallet", &[]),
     ("xtask", &[]),
 ];
