@@ -14,11 +14,24 @@ pub(crate) fn workspace_root() -> PathBuf {
         .to_owned()
 }
 
+/// What `cargo run` says to this program about its own package. Build scripts that look at these
+/// would run again, and all that rests on them, whenever cargo is called here and then by hand.
+const OF_ANOTHER_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// `cargo` with these arguments, to be run in the root of the workspace.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(arguments).current_dir(workspace_root());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if OF_ANOTHER_PACKAGE
+            .iter()
+            .any(|start| name.starts_with(start))
+        {
+            command.env_remove(&*name);
+        }
+    }
     command
 }
 
