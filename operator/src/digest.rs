@@ -1,6 +1,6 @@
 //! Short digests of JSON, the same whatever the order of its keys.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -10,28 +10,48 @@ const DIGITS: usize = 10;
 
 /// The first digits of the SHA-256 of a value.
 pub fn short(value: &Value) -> String {
-    let mut digest = hex::encode(Sha256::digest(canonical(value).as_bytes()));
+    let mut text = String::new();
+    canonical(value, &mut text);
+    let mut digest = hex::encode(Sha256::digest(text.as_bytes()));
     digest.truncate(DIGITS);
     digest
 }
 
-/// JSON with sorted keys.
-fn canonical(value: &Value) -> String {
+/// Appends JSON with sorted keys.
+fn canonical(value: &Value, text: &mut String) {
     match value {
         Value::Object(map) => {
-            let sorted: BTreeMap<&String, String> = map
-                .iter()
-                .map(|(key, value)| (key, canonical(value)))
-                .collect();
-            let fields = sorted.iter().map(|(key, value)| format!("{key:?}:{value}"));
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+            let mut sorted: Vec<(&String, &Value)> = map.iter().collect();
+            sorted.sort_unstable_by_key(|(key, _)| *key);
+            let items = sorted.into_iter().enumerate();
+            enclosed(text, ['{', '}'], items, |text, (key, value)| {
+                write!(text, "{key:?}:").expect("a String takes every text");
+                canonical(value, text);
+            });
         }
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(canonical).collect();
-            format!("[{}]", items.join(","))
+            let items = items.iter().enumerate();
+            enclosed(text, ['[', ']'], items, |text, item| canonical(item, text));
         }
-        plain => plain.to_string(),
+        plain => text.push_str(&plain.to_string()),
     }
+}
+
+/// Appends items between brackets, with commas between them.
+fn enclosed<T>(
+    text: &mut String,
+    [open, close]: [char; 2],
+    items: impl Iterator<Item = (usize, T)>,
+    append: impl Fn(&mut String, T),
+) {
+    text.push(open);
+    for (place, item) in items {
+        if place > 0 {
+            text.push(',');
+        }
+        append(text, item);
+    }
+    text.push(close);
 }
 
 #[cfg(test)]

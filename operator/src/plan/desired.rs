@@ -36,9 +36,11 @@ impl Desired {
             service: &observed.service,
             settings: &observed.settings,
         };
+        let agreed = Agreed::of(subject, revisions);
         let mut held_back = HeldBack::default();
         let wanted = subject.ordinals().map(|ordinal| {
-            let revision = one(subject, ordinal, revisions, &mut held_back);
+            let assigned = revisions.assigned(ordinal).map(|kept| &kept.revision);
+            let revision = one(subject, ordinal, assigned, agreed, &mut held_back);
             (ordinal, (revision.digest(), revision))
         });
         let revisions = wanted.collect();
@@ -62,25 +64,66 @@ impl Desired {
     }
 }
 
+/// What most replicas were assigned, once they serve. An operator that was asleep may have given
+/// one of them something else: it comes back to what the others have.
+#[derive(Clone, Copy, Default)]
+struct Agreed<'a> {
+    app: Option<&'a AppVersion>,
+    http: Option<&'a Http>,
+}
+
+impl<'a> Agreed<'a> {
+    fn of(subject: Subject<'_>, revisions: &'a Revisions) -> Self {
+        if !has_served(subject) {
+            return Self::default();
+        }
+        let assigned = |ordinal| revisions.assigned(ordinal).map(|kept| &kept.revision);
+        let plain = |ordinal: &u32| !is_overridden(subject, *ordinal);
+        let of_plain = subject.ordinals().filter(plain).filter_map(assigned);
+        let apps: Vec<_> = of_plain.map(|one| &one.app).collect();
+        let all = subject.ordinals().filter_map(assigned);
+        let https: Vec<_> = all.map(|one| &one.http).collect();
+        Self {
+            app: most_common(&apps),
+            http: most_common(&https),
+        }
+    }
+}
+
+/// The first of those that occur most often.
+fn most_common<'a, T: PartialEq>(all: &[&'a T]) -> Option<&'a T> {
+    let count = |one: &T| all.iter().filter(|other| **other == one).count();
+    all.iter().rev().copied().max_by_key(|one| count(one))
+}
+
+fn is_overridden(subject: Subject<'_>, ordinal: u32) -> bool {
+    let mut overrides = subject.service.spec.overrides.iter();
+    overrides.any(|own| own.ordinal == ordinal)
+}
+
 fn one(
     subject: Subject<'_>,
     ordinal: u32,
-    revisions: &Revisions,
+    assigned: Option<&Revision>,
+    agreed: Agreed<'_>,
     held_back: &mut HeldBack,
 ) -> Revision {
     let spec = &subject.service.spec;
     let (app, http) = (AppVersion::wanted(spec, ordinal), &spec.http);
-    let assigned = revisions.assigned(ordinal).map(|kept| &kept.revision);
-    let Some(assigned) = assigned.filter(|_| has_served(subject)) else {
-        return Revision::new(subject, ordinal, app, http);
+    let known = if is_overridden(subject, ordinal) {
+        let own = assigned.map(|assigned| &assigned.app);
+        own.filter(|_| has_served(subject))
+    } else {
+        agreed.app
     };
-    let http_held = assigned.http != crate::render::agreed(http);
-    let app_held = spec.rollout.app == AppRollout::Switch && assigned.app != app;
-    held_back.app |= app_held;
-    held_back.http |= http_held;
-    let http: &Http = if http_held { &assigned.http } else { http };
-    let app = if app_held { assigned.app.clone() } else { app };
-    Revision::new(subject, ordinal, app, http)
+    let kept_http = agreed
+        .http
+        .filter(|known| **known != crate::render::agreed(http));
+    let kept_app = known.filter(|known| spec.rollout.app == AppRollout::Switch && **known != app);
+    held_back.app |= kept_app.is_some();
+    held_back.http |= kept_http.is_some();
+    let app = kept_app.cloned().unwrap_or(app);
+    Revision::new(subject, ordinal, app, kept_http.unwrap_or(http))
 }
 
 /// Whether a request may have been executed. Before, no version of the app has answered anything
