@@ -1,6 +1,6 @@
 //! All that is known about one sequence: votes, certificates, the run and its results.
 //!
-//! Votes are kept per sender, the newest view only, so a slot is bounded by the membership.
+//! Votes are kept per sender, two at most, so a slot is bounded by the membership.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -74,12 +74,12 @@ impl Slot {
     }
 }
 
-/// The newest vote of each sender in one phase. Of one who contradicts itself the latest other
-/// vote is kept too: it may be the one that a certificate of the others rests on.
+/// The newest vote of each sender in one phase, and the latest other one: that of an older view, or
+/// of one who contradicts itself. A certificate of the others may rest on either.
 #[derive(Debug, Default)]
 pub(crate) struct Votes {
-    first: BTreeMap<ReplicaId, Verified<Vote>>,
-    contradicting: BTreeMap<ReplicaId, Verified<Vote>>,
+    newest: BTreeMap<ReplicaId, Verified<Vote>>,
+    other: BTreeMap<ReplicaId, Verified<Vote>>,
 }
 
 /// What adding a vote came to.
@@ -97,26 +97,32 @@ impl Votes {
     /// Adds a vote.
     pub(crate) fn add(&mut self, vote: Verified<Vote>) -> Added {
         let sender = vote.sender();
-        if let Some(before) = self.first.get(&sender) {
-            let (before, now) = (before.body(), vote.body());
-            if before.view == now.view && before.digest != now.digest {
-                if !is_on(Bug::OneVoteOnly) {
-                    self.contradicting.insert(sender, vote);
-                }
-                return Added::Contradiction;
-            }
-            if before.view >= now.view {
-                return Added::Old;
-            }
+        let Some(before) = self.newest.get(&sender).map(|before| *before.body()) else {
+            self.newest.insert(sender, vote);
+            return Added::New;
+        };
+        let now = *vote.body();
+        if now == before {
+            return Added::Old;
         }
-        self.contradicting.remove(&sender);
-        self.first.insert(sender, vote);
-        Added::New
+        if now.view > before.view {
+            let older = self.newest.insert(sender, vote);
+            self.other.extend(older.map(|older| (sender, older)));
+            return Added::New;
+        }
+        if !is_on(Bug::OneVoteOnly) {
+            self.other.insert(sender, vote);
+        }
+        if now.view == before.view {
+            Added::Contradiction
+        } else {
+            Added::Old
+        }
     }
 
     /// This sender's vote.
     pub(crate) fn of(&self, sender: ReplicaId) -> Option<&Verified<Vote>> {
-        self.first.get(&sender)
+        self.newest.get(&sender)
     }
 
     /// The signed votes that say exactly `vote`, at most one of each sender.
@@ -133,7 +139,7 @@ impl Votes {
     }
 
     fn saying(&self, vote: &Vote) -> impl Iterator<Item = &Verified<Vote>> {
-        let all = self.first.values().chain(self.contradicting.values());
+        let all = self.newest.values().chain(self.other.values());
         all.filter(move |candidate| candidate.body() == vote)
     }
 }

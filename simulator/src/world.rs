@@ -176,6 +176,8 @@ struct World {
     view_at_healing: u64,
     /// Liars add nothing any more.
     resting: bool,
+    /// Frames that they added.
+    injected: usize,
 }
 
 impl World {
@@ -214,6 +216,7 @@ impl World {
             healed_at: None,
             view_at_healing: 0,
             resting: false,
+            injected: 0,
             places,
             checks,
             trace,

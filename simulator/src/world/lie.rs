@@ -14,6 +14,10 @@ use crate::plan::MILLISECOND;
 /// else stop virtual time.
 const INJECTION: u64 = 3 * MILLISECOND;
 
+/// The most frames that liars add in a run: after that they lie only in what they are asked for, or
+/// a long run on a slow network would be of nothing else.
+const MOST_INJECTED: usize = 20_000;
+
 impl World {
     /// Whether what leaves this process is altered.
     pub(super) fn lies(&self, slot: usize) -> bool {
@@ -49,10 +53,12 @@ impl World {
 
     pub(super) fn speak_falsely(&mut self, slot: usize, turn: Turn, delay: u64) {
         let mut parcels: Vec<(ReplicaId, Frame, u64)> = Vec::new();
-        let silent = self.resting || self.now < self.places[slot].injects_at;
+        let spent = self.injected >= MOST_INJECTED;
+        let silent = spent || self.resting || self.now < self.places[slot].injects_at;
         if !silent {
             self.places[slot].injects_at = self.now + INJECTION;
         }
+        let mut added = 0;
         self.with_attack(slot, |attack, scene| {
             for to in scene.others() {
                 let held = attack.delay(scene, to);
@@ -85,9 +91,11 @@ impl World {
             }
             if !silent {
                 let injected = attack.inject(scene);
+                added = injected.len();
                 parcels.extend(injected.into_iter().map(|(to, frame)| (to, frame, 0)));
             }
         });
+        self.injected += added;
         for (to, frame, held) in parcels {
             self.send(slot, to, &Arc::new(frame), delay + held);
         }
