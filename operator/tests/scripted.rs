@@ -22,7 +22,7 @@ const LOOKS: usize = 10_000;
 
 /// A stopped test says which seed stopped it; `BYZANTINE_SEED` tells that story alone.
 #[test]
-#[ignore = "seed 8 does not come to rest: the operator, or this world, goes on writing"]
+#[ignore = "a later story ends with a ledger volume that was made anew: not understood yet"]
 fn ten_thousand_looks_converge_and_never_act_on_two_replicas_at_once() {
     if let Some(seed) = std::env::var("BYZANTINE_SEED")
         .ok()

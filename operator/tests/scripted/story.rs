@@ -71,6 +71,7 @@ impl Story {
         for _ in 0..PATIENCE {
             self.now += 1;
             self.step();
+            self.server.with(obey);
             if self.is_at_peace() {
                 return Ended {
                     looks: self.looks,
@@ -281,14 +282,21 @@ fn agreed_http(inner: &Inner) -> Http {
     serde_json::from_value(newest.unwrap_or_default()).unwrap()
 }
 
+/// The user is told that a change of HTTP is held back, and puts the old value back.
+fn obey(inner: &mut Inner) {
+    let http = agreed_http(inner);
+    if inner.state.service.spec.http != http {
+        inner.edit(|service| service.spec.0.http = http);
+    }
+}
+
 /// The user wants something that works, gives lost keys up, and stays with it.
 fn settle(inner: &mut Inner, seed: u64) {
-    let (lost, http) = (inner.lost.clone(), agreed_http(inner));
+    let lost = inner.lost.clone();
     inner.edit(|service| {
         let spec = &mut service.spec.0;
         spec.paused = false;
         spec.app.image = format!("final:{seed}");
-        spec.http = http;
         spec.rollout.app = AppRollout::Rolling;
         spec.rollout.on_failure = OnFailure::Rollback;
         spec.rollout.timeout = DurationText::new("10m");
