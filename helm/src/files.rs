@@ -24,7 +24,10 @@ pub fn documents() -> Vec<String> {
         let names = entries
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let documents = names.filter(|name| name.ends_with(".md"));
+        let documents = names.filter(|name| {
+            let extension = Path::new(name).extension();
+            extension.is_some_and(|extension| extension == "md")
+        });
         found.extend(documents.map(|name| format!("{directory}{name}")));
     }
     found
