@@ -20,7 +20,7 @@ enum Outcome {
 }
 
 /// How long the stories on a cluster may take, images compiled from nothing included, in seconds.
-const END_TO_END_SECONDS: &str = "2700";
+const END_TO_END_SECONDS: &str = "1800";
 
 /// Set where the machine is quiet enough that a story which goes wrong means a fault of ours: the
 /// stories have a real cluster's timeouts, and machines of CI are shared.
