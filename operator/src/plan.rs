@@ -2,7 +2,7 @@
 //!
 //! Invariants: at most one replica is in replacement, and that is in the status before its pod is
 //! touched; a template changes only for the replica in replacement; what is not ours stays as it
-//! is; a pinned replica's lost ledger volume is not replaced.
+//! is; a pinned replica's lost ledger volume is not replaced, not even by an old plan.
 
 mod claims;
 mod desired;
@@ -81,7 +81,7 @@ pub fn plan(observed: &Observed) -> Plan {
     let problems = assess::problems(&observed.service);
     if !problems.is_empty() {
         let status = assess::refused(observed, &problems);
-        return finish(observed, Vec::new(), status, STEADY);
+        return finish(observed, Vec::new(), &status, STEADY);
     }
     let situation = Situation::new(observed);
     let claims = Claims::new(&situation);
@@ -95,7 +95,12 @@ pub fn plan(observed: &Observed) -> Plan {
     actions.extend(retired::actions(&situation, &course));
     let status = assess::status(&situation, &claims, &course, &conflicts);
     let busy = status.replacing.is_some() || assess::is_unsettled(&status);
-    finish(observed, actions, status, if busy { BUSY } else { STEADY })
+    if claims.makes_any() {
+        // Fails, and with it all that follows, if anything was pinned since this was observed: an
+        // operator that wakes up late does not make a volume whose keys were lost meanwhile.
+        actions.insert(0, write(observed, &status));
+    }
+    finish(observed, actions, &status, if busy { BUSY } else { STEADY })
 }
 
 fn order(action: &Action) -> crate::object::Kind {
@@ -112,21 +117,26 @@ fn order(action: &Action) -> crate::object::Kind {
 fn finish(
     observed: &Observed,
     mut actions: Vec<Action>,
-    status: crate::crd::Status,
+    status: &crate::crd::Status,
     again: u64,
 ) -> Plan {
     let old = observed.service.status.clone().unwrap_or_default();
-    let notes = assess::notes(&old, &status);
-    if observed.service.status.as_ref() != Some(&status) {
-        actions.push(Action::WriteStatus {
-            status: Box::new(status),
-            resource_version: observed.service.resource_version().unwrap_or_default(),
-        });
+    let notes = assess::notes(&old, status);
+    let written = matches!(actions.first(), Some(Action::WriteStatus { .. }));
+    if !written && observed.service.status.as_ref() != Some(status) {
+        actions.push(write(observed, status));
     }
     Plan {
         actions,
         notes,
         again,
+    }
+}
+
+fn write(observed: &Observed, status: &crate::crd::Status) -> Action {
+    Action::WriteStatus {
+        status: Box::new(status.clone()),
+        resource_version: observed.service.resource_version().unwrap_or_default(),
     }
 }
 

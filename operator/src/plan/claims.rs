@@ -48,6 +48,12 @@ impl Claims {
         claims
     }
 
+    /// Whether a volume is to be made.
+    pub(super) fn makes_any(&self) -> bool {
+        let makes = |action: &Action| matches!(action, Action::Apply { uid: None, .. });
+        self.actions.iter().any(makes)
+    }
+
     fn ledger(&mut self, situation: &Situation<'_>, ordinal: u32) {
         let name = names::ledger_claim(&situation.subject().name(), ordinal);
         let wanted = wanted_incarnation(situation, ordinal);

@@ -179,6 +179,14 @@ impl Story {
     }
 }
 
+impl Drop for Story {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("stopped: BYZANTINE_SEED={} tells it again", self.seed);
+        }
+    }
+}
+
 /// A user edits the spec.
 fn change_mind(inner: &mut Inner, random: &mut Random) {
     let choice = random.below(9);
