@@ -1,7 +1,9 @@
 //! What goes wrong before a service ever runs, and what the user is told: cause and next step.
 
-use byzantine_e2e::service::wallet;
-use byzantine_e2e::{Namespace, Service};
+use byzantine_e2e::cluster::eventually;
+use byzantine_e2e::command::Ran;
+use byzantine_e2e::service::{LIMIT, wallet};
+use byzantine_e2e::{Cluster, Namespace, Service};
 use serde_json::{Value, json};
 
 #[test]
@@ -80,4 +82,61 @@ fn conflicting(namespace: &Namespace) {
         namespace.name(),
     ]);
     assert_eq!(kept["data"], json!({"mine": "yes"}));
+}
+
+/// Where a CRD that an older release left behind (`crds.keep`) has fewer rules, the operator says
+/// what the API server would have said.
+#[test]
+fn s2_the_operator_refuses_what_an_older_crd_lets_through() {
+    let namespace = Namespace::new("e2e-refused");
+    let cluster = namespace.cluster();
+    let _older = OlderCrd::installed(cluster);
+    let mut manifest = wallet(namespace.name(), "crossed");
+    manifest["spec"]["app"]["port"] = json!(15080);
+    let applied = || {
+        let ran = cluster.try_apply(&manifest.to_string());
+        if ran.success { Ok(()) } else { Err(ran.errors) }
+    };
+    eventually("the API server follows the older CRD", LIMIT, applied);
+    let crossed = Service::named(cluster, namespace.name(), "crossed");
+    told(&crossed, "InvalidSpec", "15080");
+    let objects = ["statefulsets", "--namespace", namespace.name()];
+    assert_eq!(cluster.json(&objects)["items"], json!([]), "it was made");
+    let object = ["byzantineservice", "crossed", "--namespace"];
+    cluster.kubectl(&[&["delete"][..], &object, &[namespace.name()]].concat());
+}
+
+/// The CRD without its rule about ports, until this is dropped.
+struct OlderCrd {
+    cluster: Cluster,
+    rules: Value,
+}
+
+const CRD: &str = "byzantineservices.byzantine.dev";
+
+const RULES: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/app\
+                     /properties/port/x-kubernetes-validations";
+
+impl OlderCrd {
+    fn installed(cluster: Cluster) -> Self {
+        let crd = cluster.json(&["customresourcedefinition", CRD]);
+        let rules = crd.pointer(RULES).expect("the CRD has the rule").clone();
+        patch(cluster, &json!([{"op": "remove", "path": RULES}])).expected();
+        Self { cluster, rules }
+    }
+}
+
+impl Drop for OlderCrd {
+    fn drop(&mut self) {
+        let back = json!([{"op": "add", "path": RULES, "value": self.rules}]);
+        if !patch(self.cluster, &back).success {
+            eprintln!("the CRD lacks a rule now: `helm upgrade` puts it back");
+        }
+    }
+}
+
+fn patch(cluster: Cluster, patch: &Value) -> Ran {
+    let patch = patch.to_string();
+    let crd = ["patch", "customresourcedefinition", CRD, "--type=json"];
+    cluster.try_kubectl(&[&crd[..], &["--patch", &patch]].concat())
 }
