@@ -106,9 +106,10 @@ impl<F: DiskFile> Segment<F> {
     pub(crate) fn write_group(&mut self, group: &mut Group) -> Result<(), JournalError> {
         let bytes = group.finish(self.salt, self.end);
         let offset = self.end as u64;
+        let number = self.number;
         self.file
             .write_at(offset, bytes)
-            .map_err(disk_error("write to", &self.number.file_name()))?;
+            .map_err(|error| disk_error("write to", &number.file_name())(error))?;
         self.end += bytes.len();
         group.clear();
         self.fill_ahead()
@@ -140,9 +141,10 @@ impl<F: DiskFile> Segment<F> {
         if is_on(Bug::SyncSkipped) {
             return Ok(());
         }
+        let number = self.number;
         self.file
             .sync_data()
-            .map_err(disk_error("sync", &self.number.file_name()))
+            .map_err(|error| disk_error("sync", &number.file_name())(error))
     }
 
     fn write_seal(&mut self) -> Result<(), JournalError> {
@@ -173,10 +175,10 @@ impl<F: DiskFile> Segment<F> {
     }
 
     fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), JournalError> {
-        let name = self.number.file_name();
+        let number = self.number;
         self.file
             .write_at(offset as u64, bytes)
-            .map_err(disk_error("write to", &name))
+            .map_err(|error| disk_error("write to", &number.file_name())(error))
     }
 }
 
