@@ -32,6 +32,8 @@ struct Pooled {
 pub(crate) struct Pool {
     requests: BTreeMap<RequestId, Pooled>,
     queue: BTreeMap<u64, RequestId>,
+    /// The clocks of those that wait for their answer, the oldest first.
+    clocks: BTreeSet<(Duration, RequestId)>,
     by_gateway: BTreeMap<ReplicaId, usize>,
     answered: usize,
     arrivals: u64,
@@ -70,6 +72,7 @@ impl Pool {
         }
         self.arrivals += 1;
         self.queue.insert(self.arrivals, request.id);
+        self.clocks.insert((now, request.id));
         *self.by_gateway.entry(by).or_default() += 1;
         let pooled = Pooled {
             gateway: by,
@@ -94,6 +97,7 @@ impl Pool {
             if let Some(pooled) = self.requests.get_mut(&id) {
                 pooled.answered = true;
             }
+            self.clocks.remove(&(now, id));
         }
     }
 
@@ -113,6 +117,7 @@ impl Pool {
     pub(crate) fn remove(&mut self, id: &RequestId) -> Option<KnownRequest> {
         let pooled = self.requests.remove(id)?;
         self.queue.remove(&pooled.arrival);
+        self.clocks.remove(&(pooled.since, *id));
         self.answered -= usize::from(pooled.answered);
         if let Some(count) = self.by_gateway.get_mut(&pooled.gateway) {
             *count -= 1;
@@ -131,7 +136,11 @@ impl Pool {
     /// Starts afresh in a new view: every clock at `now`, proposed only what the view names.
     pub(crate) fn enter_view(&mut self, named: &BTreeSet<RequestId>, now: Duration) {
         self.queue.clear();
+        self.clocks.clear();
         for (id, pooled) in &mut self.requests {
+            if !pooled.answered {
+                self.clocks.insert((now, *id));
+            }
             (pooled.since, pooled.relayed) = (now, None);
             pooled.proposed = pooled.answered || named.contains(id);
             if !pooled.proposed {
@@ -164,8 +173,7 @@ impl Pool {
 
     /// When the oldest clock started.
     pub(crate) fn oldest(&self) -> Option<(Duration, RequestId)> {
-        let waiting = self.requests.iter().filter(|(_, it)| !it.answered);
-        waiting.map(|(id, pooled)| (pooled.since, *id)).min()
+        self.clocks.first().copied()
     }
 
     /// Requests whose clocks started before `late` and that were not relayed since `again`; they
@@ -175,6 +183,9 @@ impl Pool {
         [late, again, now]: [Duration; 3],
         most: usize,
     ) -> Vec<KnownRequest> {
+        if self.clocks.first().is_none_or(|(since, _)| *since > late) {
+            return Vec::new();
+        }
         let waiting = self.requests.values_mut();
         let due = waiting.filter(|pooled| {
             let relayed = pooled

@@ -185,6 +185,11 @@ impl Replica {
         }
     }
 
+    /// Whether anything that was ordered or is to be ordered is not answered yet.
+    pub fn is_waiting(&self) -> bool {
+        self.changing || self.pool.len() > 0 || self.executed != self.certified
+    }
+
     /// What each peer last said of itself.
     pub fn peers(&self) -> &BTreeMap<ReplicaId, StatusReport> {
         &self.peers

@@ -42,11 +42,17 @@ impl Request {
 
     /// Reads canonical bytes; `None` for anything that `encode` would not have written.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode_with_key(bytes).map(|(request, _)| request)
+    }
+
+    /// The same, with what the key is remembered under.
+    fn decode_with_key(bytes: &[u8]) -> Option<(Self, Digest)> {
         if bytes.len() > REQUEST_BYTES {
             return None;
         }
         let request: Self = borsh::from_slice(bytes).ok()?;
-        request.is_valid().then_some(request)
+        let key_hash = request.key_hash().filter(|_| request.is_valid())?;
+        Some((request, key_hash))
     }
 
     /// The name of this request.
@@ -60,7 +66,8 @@ impl Request {
         Some(key_hash(&Client::Anonymous, &key))
     }
 
-    /// A pure function of the bytes, so that no two replicas judge a request differently.
+    /// A pure function of the bytes, so that no two replicas judge a request differently. The key
+    /// is judged beside it.
     fn is_valid(&self) -> bool {
         let token =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -72,7 +79,6 @@ impl Request {
                 .headers
                 .iter()
                 .all(|(name, text)| token(name) && value(text))
-            && self.key_hash().is_some()
     }
 }
 
@@ -97,10 +103,10 @@ pub struct KnownRequest {
 impl KnownRequest {
     /// Decodes and names a request; `None` when it is not valid.
     pub fn parse(bytes: &Bytes) -> Option<Self> {
-        let request = Request::decode(bytes)?;
+        let (request, key_hash) = Request::decode_with_key(bytes)?;
         Some(Self {
             id: request_id(bytes),
-            key_hash: request.key_hash()?,
+            key_hash,
             key_source: request.key_source,
             bytes: bytes.clone(),
         })
