@@ -3,7 +3,8 @@
 //! One attack drives all liars of a run, so they collude. A liar signs whatever it wants with its
 //! own key, sees everything that reaches it, and can forge nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use byzantine_consensus::{
@@ -176,11 +177,11 @@ pub struct Heard {
     /// Batches by sequence, the newest last.
     pub batches: BTreeMap<Sequence, Vec<Batch>>,
     /// Signed messages by kind.
-    pub signed: BTreeMap<&'static str, Vec<SignedMessage>>,
+    pub signed: BTreeMap<&'static str, VecDeque<SignedMessage>>,
     /// Canonical requests.
-    pub requests: Vec<Bytes>,
+    pub requests: VecDeque<Bytes>,
     /// Whole frames of others.
-    pub frames: Vec<Frame>,
+    pub frames: VecDeque<Arc<Frame>>,
 }
 
 /// How many of each are kept.
@@ -188,8 +189,8 @@ const HEARD: usize = 64;
 
 impl Heard {
     /// Takes note of a frame.
-    pub fn hear(&mut self, frame: &Frame) {
-        if let Frame::Envelope { envelope, batches } = frame {
+    pub fn hear(&mut self, frame: &Arc<Frame>) {
+        if let Frame::Envelope { envelope, batches } = &**frame {
             for batch in batches.iter().filter_map(|bytes| Batch::decode(bytes)) {
                 let known = self.batches.entry(batch.sequence).or_default();
                 if known.len() < 4 && !known.contains(&batch) {
@@ -198,7 +199,7 @@ impl Heard {
             }
             self.hear_envelope(envelope);
         }
-        push(&mut self.frames, frame.clone());
+        push(&mut self.frames, Arc::clone(frame));
     }
 
     fn hear_envelope(&mut self, envelope: &Envelope) {
@@ -227,11 +228,11 @@ fn message_digest(message: &Bytes) -> Digest {
     Digest::tagged("byzantine-message/v1", &[message])
 }
 
-fn push<T>(kept: &mut Vec<T>, item: T) {
+fn push<T>(kept: &mut VecDeque<T>, item: T) {
     if kept.len() == HEARD {
-        kept.remove(0);
+        kept.pop_front();
     }
-    kept.push(item);
+    kept.push_back(item);
 }
 
 /// One way to lie. Whatever is not overridden is honest.

@@ -12,6 +12,9 @@ use byzantine_journal::{DiskFile, SECTOR_BYTES};
 
 use crate::random::Random;
 
+/// A sector of which nothing was written.
+const ZEROS: [u8; SECTOR_BYTES] = [0; SECTOR_BYTES];
+
 /// One disk; clones are the same disk.
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedDisk(Rc<RefCell<Platter>>);
@@ -34,8 +37,10 @@ struct Platter {
 #[derive(Debug, Clone, Default)]
 struct File {
     bytes: Vec<u8>,
-    /// Sectors changed since the last sync, as they were then.
-    before: BTreeMap<usize, [u8; SECTOR_BYTES]>,
+    /// Sectors changed since the last sync, a bit each.
+    changed: Vec<u64>,
+    /// Those that held anything but zeros then, as they were.
+    before: BTreeMap<usize, Box<[u8; SECTOR_BYTES]>>,
     durable_length: usize,
 }
 
@@ -198,7 +203,10 @@ impl Platter {
 impl File {
     fn lose_power(&mut self, manner: u64, random: &mut Random) {
         let before = std::mem::take(&mut self.before);
-        for (sector, old) in before {
+        let changed = std::mem::take(&mut self.changed);
+        let sectors = 0..changed.len() * 64;
+        for sector in sectors.filter(|sector| changed[sector / 64] & (1 << (sector % 64)) != 0) {
+            let old = before.get(&sector).map_or(&ZEROS, |old| &**old);
             let kept = match manner {
                 0 => false,
                 1 => true,
@@ -228,10 +236,7 @@ impl File {
             return;
         }
         for sector in offset / SECTOR_BYTES..=(end - 1) / SECTOR_BYTES {
-            if !self.before.contains_key(&sector) {
-                let old = self.sector(sector);
-                self.before.insert(sector, old);
-            }
+            self.remember(sector);
         }
         if self.bytes.len() < end {
             self.bytes.resize(end, 0);
@@ -239,12 +244,24 @@ impl File {
         self.bytes[offset..end].copy_from_slice(bytes);
     }
 
-    fn sector(&self, sector: usize) -> [u8; SECTOR_BYTES] {
-        let mut old = [0; SECTOR_BYTES];
+    /// Keeps a sector as it is, if it was not changed since the last sync.
+    fn remember(&mut self, sector: usize) {
+        let (word, bit) = (sector / 64, 1 << (sector % 64));
+        if self.changed.len() <= word {
+            self.changed.resize(word + 1, 0);
+        }
+        if self.changed[word] & bit != 0 {
+            return;
+        }
+        self.changed[word] |= bit;
         let start = (sector * SECTOR_BYTES).min(self.bytes.len());
         let end = (start + SECTOR_BYTES).min(self.bytes.len());
-        old[..end - start].copy_from_slice(&self.bytes[start..end]);
-        old
+        let now = &self.bytes[start..end];
+        if *now != ZEROS[..now.len()] {
+            let mut old = Box::new(ZEROS);
+            old[..now.len()].copy_from_slice(now);
+            self.before.insert(sector, old);
+        }
     }
 }
 
@@ -355,6 +372,7 @@ impl DiskFile for OpenFile {
         platter.operate()?;
         let file = platter.file(self.number)?;
         file.before.clear();
+        file.changed.fill(0);
         file.durable_length = file.bytes.len();
         Ok(())
     }

@@ -1,12 +1,14 @@
 //! What the sidecar's executor promises, in virtual time: batches run on the app in order, a dead
 //! app is brought back to where it was, and an answer that cannot be known is `Lost`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use byzantine_consensus::{
     Answer, Digest, Disagreement, Execution, ExecutionItem, Membership, Outcome, Place, Request,
-    RequestId, Sequence, Verdict, VerdictWriter, request_id,
+    RequestId, Sequence, UnixMillis, Verdict, VerdictWriter, request_id,
 };
 use byzantine_proof::{FieldBlock, LeafKind, RequestFields, ResponseLeaf};
 
@@ -14,6 +16,13 @@ use crate::app::Bank;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::plan::AppKind;
+
+/// What was asked, where, and what the app said.
+type Asked = (RequestId, Sequence, u32, UnixMillis, LeafKind, String);
+
+/// Answers in canonical form, each written once: all replicas write the same bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Answers(Rc<RefCell<HashMap<Asked, Answer>>>);
 
 /// When an app dies in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +37,7 @@ pub struct Accident {
 #[derive(Debug)]
 pub struct Executor {
     kind: AppKind,
+    answers: Answers,
     /// The app's state.
     pub bank: Bank,
     queue: VecDeque<Execution>,
@@ -58,9 +68,10 @@ pub struct Twice(pub RequestId, pub u64, pub u64);
 
 impl Executor {
     /// An app at genesis.
-    pub fn new(kind: AppKind) -> Self {
+    pub fn new(kind: AppKind, answers: Answers) -> Self {
         Self {
             kind,
+            answers,
             bank: Bank::default(),
             queue: VecDeque::new(),
             history: BTreeMap::new(),
@@ -150,13 +161,8 @@ impl Executor {
         ran: &mut Ran,
     ) -> Result<Outcome, Twice> {
         let Verdict::Call { ordinal } = item.verdict else {
-            return Ok(answer(
-                membership,
-                execution,
-                item,
-                LeafKind::Reused,
-                "reused",
-            ));
+            let refusal = "reused".to_owned();
+            return Ok(self.answer(membership, (execution, item), LeafKind::Reused, refusal));
         };
         let place = usize::try_from(item.index).unwrap_or(usize::MAX);
         if ordinal < self.bank.applied {
@@ -175,7 +181,27 @@ impl Executor {
         if let Some(oddness) = self.oddness {
             content = format!("{content} at {}", oddness + ordinal);
         }
-        Ok(answer(membership, execution, item, LeafKind::App, &content))
+        Ok(self.answer(membership, (execution, item), LeafKind::App, content))
+    }
+
+    fn answer(
+        &self,
+        membership: &Membership,
+        (execution, item): (&Execution, &ExecutionItem),
+        kind: LeafKind,
+        content: String,
+    ) -> Outcome {
+        let (sequence, index, time) = (execution.sequence, item.index, execution.time);
+        let place = Place {
+            sequence,
+            index,
+            time,
+        };
+        let id = item.request_id;
+        let mut answers = self.answers.0.borrow_mut();
+        let known = answers.entry((id, sequence, index, time, kind, content));
+        let seal = |(.., content): &Asked| sealed(membership, place, &item.request, kind, content);
+        Outcome::Answer(known.or_insert_with_key(seal).clone())
     }
 
     /// A durable app that has executed this call answers as it did.
@@ -200,6 +226,7 @@ impl Executor {
         if self.bank.applied + 1 >= ordinal {
             return Ok(());
         }
+        let applied = self.bank.applied;
         let bank = &mut self.bank;
         let mut replay = |number: u64, id: RequestId, request: &Request| {
             if number <= bank.applied || number >= ordinal {
@@ -208,7 +235,8 @@ impl Executor {
             let called = bank.call(number, id, request);
             called.map(drop).map_err(|before| Twice(id, before, number))
         };
-        for entry in ledger.entries() {
+        let lacking = ledger.entries().iter();
+        for entry in lacking.filter(|entry| entry.ordinal > applied) {
             let requests: BTreeMap<RequestId, &Bytes> = entry
                 .requests
                 .iter()
@@ -244,21 +272,6 @@ pub fn is_app_leaf(answer: &Answer) -> bool {
     let text = std::str::from_utf8(&answer.leaf).ok();
     let leaf = text.and_then(|text| ResponseLeaf::parse(text).ok());
     leaf.is_some_and(|leaf| leaf.kind == LeafKind::App)
-}
-
-fn answer(
-    membership: &Membership,
-    execution: &Execution,
-    item: &ExecutionItem,
-    kind: LeafKind,
-    content: &str,
-) -> Outcome {
-    let place = Place {
-        sequence: execution.sequence,
-        index: item.index,
-        time: execution.time,
-    };
-    Outcome::Answer(sealed(membership, place, &item.request, kind, content))
 }
 
 /// The verdict of a bank: what differed, in words.

@@ -16,7 +16,7 @@ use byzantine_consensus::{
 };
 
 use crate::disk::{Image, SimulatedDisk};
-use crate::executor::{Accident, Executor, Ran, Verdicts};
+use crate::executor::{Accident, Answers, Executor, Ran, Verdicts};
 use crate::ledger::{Ledger, Proven};
 use crate::log::{JournalLog, Opened, Promise};
 use crate::plan::Plan;
@@ -110,7 +110,7 @@ pub struct Node {
     promise: Promise,
     /// Beside the keys: this replica has voted before.
     marked: bool,
-    life: Option<Life>,
+    life: Option<Box<Life>>,
     authority: Arc<dyn Authority>,
     config: Config,
 }
@@ -129,6 +129,7 @@ impl Node {
         plan: &Plan,
         membership: Membership,
         authority: Arc<dyn Authority>,
+        answers: Answers,
     ) -> Self {
         let [request, view_change, bound] = plan.timeouts.map(Duration::from_millis);
         let config = Config {
@@ -148,7 +149,7 @@ impl Node {
             inbox: Vec::new(),
             disk: SimulatedDisk::default(),
             ledger: Ledger::default(),
-            executor: Executor::new(plan.app),
+            executor: Executor::new(plan.app, answers),
             skew: 0,
             promise: Promise::default(),
             marked: false,
@@ -190,13 +191,13 @@ impl Node {
         let time = self.time(now, now);
         let replica = Replica::new(config, authority, recovered, time, &mut pending);
         self.lives += 1;
-        self.life = Some(Life {
+        self.life = Some(Box::new(Life {
             replica,
             log,
             pending,
             booted: now,
             waiting: BTreeMap::new(),
-        });
+        }));
         started
     }
 
@@ -297,9 +298,12 @@ impl Node {
         };
         let time = self.time(now, life.booted);
         let mut effects = std::mem::take(&mut life.pending);
-        for input in std::mem::take(&mut self.inbox) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for input in inbox.drain(..) {
             self.take(&mut life, input, time, &mut effects, &mut turn);
         }
+        // The memory serves again.
+        self.inbox = inbox;
         if time.monotonic >= life.replica.next_deadline() {
             life.replica.handle(time, Event::Tick, &mut effects);
         }

@@ -19,7 +19,7 @@ use crate::adversary::{Attack, Heard};
 use crate::authority::{Notary, Signer};
 use crate::check::{Checks, Violation};
 use crate::client::Clients;
-use crate::executor::Accident;
+use crate::executor::{Accident, Answers};
 use crate::fault::Fault;
 use crate::ledger::Proven;
 use crate::member::{keys, membership};
@@ -35,6 +35,9 @@ const MOST_EVENTS: u64 = 3_000_000;
 /// How long a healed quorum may take until everything is answered.
 const HEALED_LIMIT: u64 = 240 * SECOND;
 
+/// Later than everything.
+const NEVER: u64 = u64::MAX;
+
 /// Something that will happen.
 #[derive(Debug)]
 enum Happening {
@@ -43,7 +46,6 @@ enum Happening {
         to: usize,
         frame: Arc<Frame>,
     },
-    Wake(usize),
     RunApp {
         slot: usize,
         life: u32,
@@ -140,7 +142,6 @@ pub fn run(options: &Options, verbose: bool) -> Report {
 
 struct Place {
     node: Node,
-    wake_at: Option<u64>,
     busy_until: u64,
     paused_until: u64,
     accident: Option<Accident>,
@@ -159,6 +160,8 @@ struct World {
     queue: BinaryHeap<Reverse<Queued>>,
     queued: u64,
     places: Vec<Place>,
+    /// When each place wakes the next time; beside the queue, since that changes all the time.
+    wakes: Vec<u64>,
     network: Network,
     clients: Clients,
     checks: Checks,
@@ -187,12 +190,14 @@ impl World {
         let notary = Arc::new(Notary::default());
         let twin = plan.liars.first().filter(|_| plan.faults.has(Fault::Twin));
         let owners = (0..members).chain(twin.copied());
+        let answers = Answers::default();
         let places: Vec<Place> = owners
             .map(|member| {
                 let id = replica_id(member);
                 let keys = plan.real_keys.then(|| keys(&membership, member));
                 let signer = Arc::new(Signer::new(id, Arc::clone(&notary), keys));
-                Place::new(Node::new(id, &plan, membership.clone(), signer))
+                let node = Node::new(id, &plan, membership.clone(), signer, answers.clone());
+                Place::new(node)
             })
             .collect();
         let mut checks = Checks::default();
@@ -205,6 +210,7 @@ impl World {
             now: 0,
             queue: BinaryHeap::new(),
             queued: 0,
+            wakes: vec![NEVER; places.len()],
             network: Network::new(&plan, places.len()),
             clients: Clients::new(&plan),
             random: Random::new(seed, "world"),
@@ -228,11 +234,7 @@ impl World {
 
     fn play(&mut self) -> Result<(), Violation> {
         self.begin()?;
-        while let Some(Reverse(Queued(at, order, happening))) = self.queue.pop() {
-            self.now = at;
-            let (kind, place) = happening.fingerprint();
-            self.trace.event([at, order, kind, place]);
-            self.happen(happening)?;
+        while self.advance(u64::MAX)? {
             if self.trace.events() > MOST_EVENTS {
                 return Err(Violation::new("bounds", "the run never comes to rest"));
             }
@@ -241,6 +243,28 @@ impl World {
             }
         }
         Err(Violation::new("liveness", "nothing happens any more"))
+    }
+
+    /// The next event, if there is one until then. What arrives at the moment of a wake is there
+    /// when the replica wakes.
+    fn advance(&mut self, until: u64) -> Result<bool, Violation> {
+        let wakes = self.wakes.iter().copied().zip(0..);
+        let (wake, slot) = wakes.min().unwrap_or((NEVER, 0));
+        let next = self.queue.peek().map_or(NEVER, |next| next.0.0);
+        if wake.min(next) > until || wake.min(next) == NEVER {
+            return Ok(false);
+        }
+        if wake < next {
+            self.now = wake;
+            self.trace.event([wake, 0, 2, slot as u64]);
+            self.wake(slot)?;
+        } else if let Some(Reverse(Queued(at, order, happening))) = self.queue.pop() {
+            self.now = at;
+            let (kind, place) = happening.fingerprint();
+            self.trace.event([at, order, kind, place]);
+            self.happen(happening)?;
+        }
+        Ok(true)
     }
 
     fn begin(&mut self) -> Result<(), Violation> {
@@ -267,7 +291,6 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
         match happening {
             Happening::Deliver { from, to, frame } => self.deliver(from, to, frame),
-            Happening::Wake(slot) => return self.wake(slot),
             Happening::RunApp { slot, life } => return self.run_app(slot, life),
             Happening::Restart(slot) => return self.start(slot),
             Happening::Connect { slot, peer } => self.connect(slot, peer),
@@ -291,11 +314,8 @@ impl World {
 
     /// One tick of a replica's driver.
     fn wake(&mut self, slot: usize) -> Result<(), Violation> {
+        self.wakes[slot] = NEVER;
         let place = &mut self.places[slot];
-        if place.wake_at != Some(self.now) {
-            return Ok(());
-        }
-        place.wake_at = None;
         if !place.node.is_up() {
             return Ok(());
         }
@@ -391,15 +411,12 @@ impl World {
     }
 
     fn wake_at(&mut self, slot: usize, at: u64) {
-        let place = &mut self.places[slot];
+        let place = &self.places[slot];
         let at = at
             .max(place.busy_until)
             .max(place.paused_until)
             .max(self.now);
-        if place.wake_at.is_none_or(|planned| at < planned) {
-            place.wake_at = Some(at);
-            self.at(at - self.now, Happening::Wake(slot));
-        }
+        self.wakes[slot] = self.wakes[slot].min(at);
     }
 
     fn input(&mut self, slot: usize, input: Input) {
@@ -416,7 +433,8 @@ impl World {
             return Ok(());
         }
         let started = place.node.start(self.now);
-        (place.wake_at, place.busy_until, place.running) = (None, self.now, false);
+        (place.busy_until, place.running) = (self.now, false);
+        self.wakes[slot] = NEVER;
         let id = place.node.id;
         self.trace
             .line(self.now, || format!("r{id} starts: {started:?}"));
@@ -484,7 +502,6 @@ impl Place {
     const fn new(node: Node) -> Self {
         Self {
             node,
-            wake_at: None,
             busy_until: 0,
             paused_until: 0,
             accident: None,
@@ -501,7 +518,6 @@ impl Happening {
     fn fingerprint(&self) -> (u64, u64) {
         match self {
             Self::Deliver { from, to, frame } => (weight(frame) ^ 1, (from * 64 + to) as u64),
-            Self::Wake(slot) => (2, *slot as u64),
             Self::RunApp { slot, .. } => (3, *slot as u64),
             Self::Restart(slot) => (4, *slot as u64),
             Self::Connect { slot, peer } => (5, (slot * 64 + peer) as u64),

@@ -1,7 +1,7 @@
 //! A primary that orders a RESOLVE which nothing justifies.
 
 use bytes::Bytes;
-use byzantine_consensus::{Evidence, Message, ReplicaId, Resolution};
+use byzantine_consensus::{Evidence, Message, ReplicaId, Resolution, SignedMessage};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};
@@ -17,13 +17,8 @@ impl Attack for ForgedResolve {
         if !scene.is_primary() || to == scene.me || scene.certified.0 == 0 {
             return batches;
         }
-        let mut results = scene
-            .heard
-            .signed
-            .get("RESULT")
-            .cloned()
-            .unwrap_or_default();
-        results.truncate(scene.members);
+        let heard = scene.heard.signed.get("RESULT").into_iter().flatten();
+        let results: Vec<SignedMessage> = heard.take(scene.members).cloned().collect();
         let sequence = scene.certified.next();
         self.rewriting.batches(&batches, |batch| {
             let mut other = batch.clone();

@@ -9,7 +9,8 @@ pub(super) struct Impersonate;
 
 impl Attack for Impersonate {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
-        let mut frames: Vec<Frame> = scene.heard.frames.iter().rev().take(2).cloned().collect();
+        let latest = scene.heard.frames.iter().rev().take(2);
+        let mut frames: Vec<Frame> = latest.map(|frame| Frame::clone(frame)).collect();
         // A PRE-PREPARE in the name of one who is not primary would convict that one.
         let members = u8::try_from(scene.members).unwrap_or(1);
         let primary = scene.view.primary(scene.members);

@@ -1,6 +1,6 @@
 //! A replica whose prepared certificates mix votes of several views and sequences.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Attack, Scene};
 use byzantine_consensus::{Message, PreparedCertificate, ReplicaId, SignedMessage};
@@ -22,7 +22,7 @@ impl Attack for MixedCertificate {
                     .heard
                     .signed
                     .get("PRE-PREPARE")
-                    .and_then(|all| all.last());
+                    .and_then(|all| all.back());
                 let prepares = scene
                     .heard
                     .signed
@@ -42,7 +42,7 @@ impl Attack for MixedCertificate {
 }
 
 /// One vote of each sender, whatever it says.
-fn one_of_each(votes: Vec<SignedMessage>) -> Vec<SignedMessage> {
+fn one_of_each(votes: VecDeque<SignedMessage>) -> Vec<SignedMessage> {
     let by_sender: BTreeMap<ReplicaId, SignedMessage> =
         votes.into_iter().map(|vote| (vote.sender, vote)).collect();
     by_sender.into_values().collect()
