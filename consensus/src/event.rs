@@ -1,10 +1,13 @@
 //! What happens to a replica.
 
+use std::sync::Arc;
+
 use byzantine_proof::ReplicaId;
 
 use crate::execution::Outcome;
 use crate::frame::Frame;
 use crate::request::Request;
+use crate::shared_frame::SharedFrame;
 use crate::signed::Envelope;
 use crate::types::Sequence;
 
@@ -19,6 +22,13 @@ pub enum Event {
         from: ReplicaId,
         /// What came.
         frame: Frame,
+    },
+    /// The same, of a frame that other replicas in this process are sent too.
+    Shared {
+        /// Whose link.
+        from: ReplicaId,
+        /// What came.
+        frame: Arc<SharedFrame>,
     },
     /// This replica's own envelope is durable and on its way: its votes count from now on.
     Sealed(Envelope),

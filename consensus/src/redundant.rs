@@ -9,7 +9,7 @@ use byzantine_proof::ReplicaId;
 
 use crate::message::{Message, Vote};
 use crate::replica::Replica;
-use crate::signed::Envelope;
+use crate::signed::{Envelope, SignedMessage, Verified};
 use crate::slot::{Slot, Votes};
 
 /// PREPAREs and COMMITs are shorter; what is longer is not decoded only to see that it is none.
@@ -30,6 +30,36 @@ impl Replica {
             && envelope.messages.iter().all(redundant)
     }
 
+    /// Whether a relayed vote is here already: repeated for one who lacks something else.
+    pub(crate) fn is_here(&self, signed: &SignedMessage) -> bool {
+        let Ok(message) = borsh::from_slice::<Message>(&signed.message) else {
+            return false;
+        };
+        let slot = |sequence| self.slots.get(&sequence);
+        let by = &signed.sender;
+        match &message {
+            // One that contradicts the proposal here is looked at again.
+            Message::Prepare(vote) => slot(vote.sequence).is_some_and(|slot| {
+                let proposed = slot.pre_prepare.as_ref();
+                let agrees = proposed.is_none_or(|ours| ours.body().digest == vote.digest);
+                agrees && is_same(slot.prepares.of(*by), vote)
+            }),
+            Message::Commit(vote) => {
+                slot(vote.sequence).is_some_and(|slot| is_same(slot.commits.of(*by), vote))
+            }
+            Message::Result(vote) => {
+                slot(vote.sequence).is_some_and(|slot| is_same(slot.results.get(by), vote))
+            }
+            Message::Promise(vote) => {
+                slot(vote.sequence).is_some_and(|slot| is_same(slot.promises.get(by), vote))
+            }
+            Message::Attest(vote) => {
+                slot(vote.sequence).is_some_and(|slot| is_same(slot.attestations.get(by), vote))
+            }
+            _ => false,
+        }
+    }
+
     fn is_prepared(&self, from: ReplicaId, vote: &Vote) -> bool {
         let prepared = |slot: &Slot| {
             let certified = slot.prepared.as_ref();
@@ -47,6 +77,10 @@ impl Replica {
         };
         self.slots.get(&vote.sequence).is_some_and(committed)
     }
+}
+
+fn is_same<T: PartialEq>(here: Option<&Verified<T>>, vote: &T) -> bool {
+    here.is_some_and(|here| here.body() == vote)
 }
 
 /// Whether this vote contradicts none that its sender cast here before.

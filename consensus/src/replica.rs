@@ -3,6 +3,7 @@
 //! A vote of this replica counts only once it came back as [`Event::Sealed`], signed and
 //! durable; so a quorum never rests on a vote that a crash could take back.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::pool::Pool;
 use crate::rejection::Rejection;
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
+use crate::shared_frame::{Opened, SharedFrame};
 use crate::signed::{Authority, Envelope, SignedMessage, Verified, open, open_one, open_own};
 use crate::slot::Slot;
 use crate::types::{RequestId, Sequence, Time, UnixMillis, View};
@@ -149,6 +151,7 @@ impl Replica {
         match event {
             Event::Admitted(requests) => self.on_admitted(&requests, effects),
             Event::Received { from, frame } => self.on_frame(from, frame, effects),
+            Event::Shared { from, frame } => self.on_shared(from, frame, effects),
             Event::Sealed(envelope) => self.on_sealed(&envelope, effects),
             Event::Executed { sequence, outcomes } => self.on_executed(sequence, outcomes, effects),
             Event::Connected(peer) => self.on_connected(peer, effects),
@@ -284,7 +287,9 @@ impl Replica {
     fn on_frame(&mut self, from: ReplicaId, frame: Frame, effects: &mut Effects) {
         match frame {
             Frame::Envelope { envelope, batches } => {
-                self.on_envelope(from, &envelope, effects);
+                let (origin, authority) = (self.origin, Arc::clone(&self.authority));
+                let opened = || open(&origin, &envelope, authority.as_ref());
+                self.on_envelope(from, &envelope, opened, effects);
                 self.on_batches(&batches);
             }
             Frame::Relay(messages) => self.on_relay(from, &messages, effects),
@@ -293,28 +298,47 @@ impl Replica {
         }
     }
 
-    fn on_envelope(&mut self, from: ReplicaId, envelope: &Envelope, effects: &mut Effects) {
+    fn on_shared(&mut self, from: ReplicaId, shared: Arc<SharedFrame>, effects: &mut Effects) {
+        if let Frame::Envelope { envelope, batches } = shared.frame() {
+            let (origin, authority) = (self.origin, Arc::clone(&self.authority));
+            let opened = || shared.opened(envelope, &origin, authority.as_ref());
+            self.on_envelope(from, envelope, opened, effects);
+            self.on_batches(batches);
+        } else {
+            self.on_frame(from, SharedFrame::take(shared), effects);
+        }
+    }
+
+    fn on_envelope<O: Borrow<Opened>>(
+        &mut self,
+        from: ReplicaId,
+        envelope: &Envelope,
+        opened: impl FnOnce() -> O,
+        effects: &mut Effects,
+    ) {
         if self.is_redundant(from, envelope) {
             return;
         }
         // An envelope comes over its sender's own link; everyone else must RELAY.
-        let opened = if envelope.sender == from || is_on(Bug::SenderUnchecked) {
-            open(&self.origin, envelope, self.authority.as_ref())
-        } else {
-            Err(Rejection::Signature)
-        };
-        match opened {
+        if envelope.sender != from && !is_on(Bug::SenderUnchecked) {
+            reject(effects, from, Rejection::Signature, "envelope");
+            return;
+        }
+        match opened().borrow() {
             Ok(messages) => {
                 for message in messages {
-                    self.on_message(&message, effects);
+                    self.on_message(message, effects);
                 }
             }
-            Err(rejection) => reject(effects, from, rejection, "envelope"),
+            Err(rejection) => reject(effects, from, *rejection, "envelope"),
         }
     }
 
     fn on_relay(&mut self, from: ReplicaId, messages: &[SignedMessage], effects: &mut Effects) {
         for signed in messages.iter().take(crate::limits::RELAYED_MESSAGES) {
+            if self.is_here(signed) {
+                continue;
+            }
             let own = signed.sender == self.config.replica;
             match open_one(&self.origin, signed, self.authority.as_ref()) {
                 // A primary that lost its memory learns from the others which view it opened.
