@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Authority, Batch, Digest, Envelope, Frame, Message, Outcome, ReplicaId, Sequence,
+    Authority, Batch, Digest, Envelope, Frame, Message, Outcome, ReplicaId, Sequence, SharedFrame,
     SignedMessage, View,
 };
 
@@ -181,7 +181,7 @@ pub struct Heard {
     /// Canonical requests.
     pub requests: VecDeque<Bytes>,
     /// Whole frames of others.
-    pub frames: VecDeque<Arc<Frame>>,
+    pub frames: VecDeque<Arc<SharedFrame>>,
 }
 
 /// How many of each are kept.
@@ -189,8 +189,8 @@ const HEARD: usize = 64;
 
 impl Heard {
     /// Takes note of a frame.
-    pub fn hear(&mut self, frame: &Arc<Frame>) {
-        if let Frame::Envelope { envelope, batches } = &**frame {
+    pub fn hear(&mut self, frame: &Arc<SharedFrame>) {
+        if let Frame::Envelope { envelope, batches } = frame.frame() {
             for batch in batches.iter().filter_map(|bytes| Batch::decode(bytes)) {
                 let known = self.batches.entry(batch.sequence).or_default();
                 if known.len() < 4 && !known.contains(&batch) {

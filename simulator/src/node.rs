@@ -12,7 +12,7 @@ use bytes::Bytes;
 use byzantine_consensus::{
     Authority, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership, Message,
     Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId, Sequence,
-    Settlement, Supply, Time, UnixMillis,
+    Settlement, SharedFrame, Supply, Time, UnixMillis,
 };
 
 use crate::disk::{Image, SimulatedDisk};
@@ -28,7 +28,7 @@ const START: u64 = 1_700_000_000_000;
 #[derive(Debug)]
 pub enum Input {
     /// A frame of a peer.
-    Frame(ReplicaId, Arc<Frame>),
+    Frame(ReplicaId, Arc<SharedFrame>),
     /// A link came up.
     Connected(ReplicaId),
     /// A client's request.
@@ -299,12 +299,14 @@ impl Node {
         let time = self.time(now, life.booted);
         let mut effects = std::mem::take(&mut life.pending);
         let mut inbox = std::mem::take(&mut self.inbox);
+        // Whatever is handled looks at all clocks.
+        let idle = inbox.is_empty();
         for input in inbox.drain(..) {
             self.take(&mut life, input, time, &mut effects, &mut turn);
         }
         // The memory serves again.
         self.inbox = inbox;
-        if time.monotonic >= life.replica.next_deadline() {
+        if idle && time.monotonic >= life.replica.next_deadline() {
             life.replica.handle(time, Event::Tick, &mut effects);
         }
         let released = self.release(&mut life, effects, time, &mut turn);
@@ -322,16 +324,15 @@ impl Node {
     ) {
         let event = match input {
             Input::Frame(from, frame) => {
-                if let Frame::Fetch(Fetch::Entries(first)) = *frame {
-                    let entries = self.ledger.supply(first);
+                if let Frame::Fetch(Fetch::Entries(first)) = frame.frame() {
+                    let entries = self.ledger.supply(*first);
                     if !entries.is_empty() {
                         let supply = Frame::Supply(Supply::Entries(entries));
                         turn.direct.push((from, supply));
                     }
                     return;
                 }
-                let frame = Arc::unwrap_or_clone(frame);
-                Event::Received { from, frame }
+                Event::Shared { from, frame }
             }
             Input::Connected(peer) => Event::Connected(peer),
             Input::Executed(sequence, outcomes) => Event::Executed { sequence, outcomes },

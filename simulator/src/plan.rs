@@ -111,6 +111,8 @@ pub struct Plan {
     pub latency: (u64, u64),
     /// How long a sync takes at most.
     pub sync: u64,
+    /// How long a process takes to wake: what comes meanwhile is handled in one step.
+    pub nap: u64,
     /// Per mille of frames, for [`Fault::Loss`], `Duplicate`, `Tail` and `Corrupt`.
     pub rates: Rates,
     /// The mean time between two disturbances.
@@ -180,9 +182,10 @@ impl Plan {
                 random.pick(&[1, 3, 10, 40, 40, 250]) * MILLISECOND,
             ),
             sync: random.pick(&[50, 500, 5000]),
+            nap: Random::new(options.seed, "naps").pick(&[0, 300, 1000, 3000]),
             rates: rates(faults, &mut random),
             disturbance: random.pick(&[100, 300, 1000]) * MILLISECOND,
-            clients: usize::try_from(random.between(2, 8)).unwrap_or(2),
+            clients: random.pick(&[2, 4, 8, 16]),
             patience: random.pick(&[200, 1000, 3000]) * MILLISECOND,
             app: random.pick(&[AppKind::Memory, AppKind::Durable]),
             app_time: if slow { 300 } else { 3 } * MILLISECOND,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use byzantine_consensus::{Frame, Membership, Notice, ReplicaId, Request, RequestId};
+use byzantine_consensus::{Frame, SharedFrame, Membership, Notice, ReplicaId, Request, RequestId};
 
 use crate::adversary::{Attack, Heard};
 use crate::authority::{Notary, Signer};
@@ -44,7 +44,7 @@ enum Happening {
     Deliver {
         from: usize,
         to: usize,
-        frame: Arc<Frame>,
+        frame: Arc<SharedFrame>,
     },
     RunApp {
         slot: usize,
@@ -402,8 +402,10 @@ impl World {
         if !place.node.is_up() {
             return;
         }
-        let due = if place.node.has_pending() || !place.node.inbox.is_empty() {
+        let due = if place.node.has_pending() {
             self.now
+        } else if !place.node.inbox.is_empty() {
+            self.now + self.plan.nap
         } else {
             place.node.deadline().unwrap_or(self.now)
         };
@@ -422,7 +424,7 @@ impl World {
     fn input(&mut self, slot: usize, input: Input) {
         if self.places[slot].node.is_up() {
             self.places[slot].node.inbox.push(input);
-            self.wake_at(slot, self.now);
+            self.wake_at(slot, self.now + self.plan.nap);
         }
     }
 
@@ -517,7 +519,7 @@ impl Happening {
     /// What goes into the hash.
     fn fingerprint(&self) -> (u64, u64) {
         match self {
-            Self::Deliver { from, to, frame } => (weight(frame) ^ 1, (from * 64 + to) as u64),
+            Self::Deliver { from, to, frame } => (weight(frame.frame()) ^ 1, (from * 64 + to) as u64),
             Self::RunApp { slot, .. } => (3, *slot as u64),
             Self::Restart(slot) => (4, *slot as u64),
             Self::Connect { slot, peer } => (5, (slot * 64 + peer) as u64),

@@ -10,7 +10,7 @@ pub(super) struct Impersonate;
 impl Attack for Impersonate {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
         let latest = scene.heard.frames.iter().rev().take(2);
-        let mut frames: Vec<Frame> = latest.map(|frame| Frame::clone(frame)).collect();
+        let mut frames: Vec<Frame> = latest.map(|frame| frame.frame().clone()).collect();
         // A PRE-PREPARE in the name of one who is not primary would convict that one.
         let members = u8::try_from(scene.members).unwrap_or(1);
         let primary = scene.view.primary(scene.members);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byzantine_consensus::{Frame, ReplicaId, Request, RequestId};
+use byzantine_consensus::{Frame, SharedFrame, ReplicaId, Request, RequestId};
 
 use super::{Happening, World};
 use crate::check::Violation;
@@ -33,18 +33,18 @@ impl World {
         let mut batches = turn.batches;
         for (envelope, _) in turn.envelopes {
             let batches = std::mem::take(&mut batches);
-            let frame = Arc::new(Frame::Envelope { envelope, batches });
+            let frame = Arc::new(SharedFrame::new(Frame::Envelope { envelope, batches }));
             for peer in 0..self.plan.options.members {
                 self.send(slot, super::replica_id(peer), &frame, delay);
             }
         }
         for (peer, frame) in turn.direct {
-            self.send(slot, peer, &Arc::new(frame), delay);
+            self.send(slot, peer, &Arc::new(SharedFrame::new(frame)), delay);
         }
     }
 
     /// Sends a frame to a member: to whichever twin it is that this sender talks to.
-    pub(super) fn send(&mut self, from: usize, to: ReplicaId, frame: &Arc<Frame>, delay: u64) {
+    pub(super) fn send(&mut self, from: usize, to: ReplicaId, frame: &Arc<SharedFrame>, delay: u64) {
         let own = self.places[from].node.id;
         if to == own || usize::from(to.0) >= self.plan.options.members {
             return;
@@ -86,16 +86,16 @@ impl World {
         self.slot_of(own, to) == Some(from)
     }
 
-    pub(super) fn deliver(&mut self, from: usize, to: usize, frame: Arc<Frame>) {
+    pub(super) fn deliver(&mut self, from: usize, to: usize, frame: Arc<SharedFrame>) {
         if self.network.is_cut(from, to) || !self.places[to].node.is_up() {
             return;
         }
         let sender = self.places[from].node.id;
         let receiver = self.places[to].node.id;
         self.trace.line(self.now, || {
-            format!("r{receiver} <- r{sender} {}", describe(&frame))
+            format!("r{receiver} <- r{sender} {}", describe(frame.frame()))
         });
-        self.trace.count(match &*frame {
+        self.trace.count(match frame.frame() {
             Frame::Envelope { .. } => "frame envelope",
             Frame::Relay(_) => "frame relay",
             Frame::Fetch(_) => "frame fetch",

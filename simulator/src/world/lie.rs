@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byzantine_consensus::{Frame, Outcome, ReplicaId};
+use byzantine_consensus::{Frame, SharedFrame, Outcome, ReplicaId};
 
 use super::{World, replica_id};
 use crate::adversary::{Attack, Scene};
@@ -97,7 +97,7 @@ impl World {
         });
         self.injected += added;
         for (to, frame, held) in parcels {
-            self.send(slot, to, &Arc::new(frame), delay + held);
+            self.send(slot, to, &Arc::new(SharedFrame::new(frame)), delay + held);
         }
     }
 
