@@ -200,7 +200,7 @@ impl Replica {
         self.require_reproposed(&vote)?;
         let now = self.now;
         let slot = self.slot_mut(vote.sequence)?;
-        if is_on(Bug::EarlyCommitRefused) && slot.commits.count(&vote) > 0 {
+        if is_on(Bug::EarlyCommitRefused) && !slot.commits.is_empty() {
             return Err(Rejection::WrongView);
         }
         if let Some(before) = slot.pre_prepared_in(vote.view) {
@@ -250,9 +250,6 @@ impl Replica {
     /// Whether a batch is proposed in this view, or demanded by it, or committed. One that an
     /// earlier view left behind will never run: what it names must be proposed again.
     fn is_current(&self, sequence: Sequence, digest: &Digest) -> bool {
-        if is_on(Bug::AbandonedNames) {
-            return true;
-        }
         let slot = self.slots.get(&sequence);
         let proposed = slot.and_then(|slot| slot.pre_prepared_in(self.view));
         let committed = slot.and_then(|slot| slot.committed.as_ref());

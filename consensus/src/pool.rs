@@ -183,14 +183,13 @@ impl Pool {
         [late, again, now]: [Duration; 3],
         most: usize,
     ) -> Vec<KnownRequest> {
-        if self.clocks.first().is_none_or(|(since, _)| *since > late) {
+        let none = self.clocks.first().is_none_or(|(since, _)| *since > late);
+        if none || is_on(Bug::NeverRelayed) {
             return Vec::new();
         }
         let waiting = self.requests.values_mut();
         let due = waiting.filter(|pooled| {
-            let relayed = pooled
-                .relayed
-                .is_some_and(|at| at > again || is_on(Bug::RelayedOnce));
+            let relayed = pooled.relayed.is_some_and(|at| at > again);
             !pooled.proposed && !relayed && pooled.since <= late
         });
         due.take(most)

@@ -188,6 +188,16 @@ impl Replica {
         }
     }
 
+    /// How many sequences above the stable checkpoint something is known about.
+    pub fn held_sequences(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many unexecuted requests of one gateway are known.
+    pub fn pooled_of(&self, gateway: ReplicaId) -> usize {
+        self.pool.of_gateway(gateway)
+    }
+
     /// Whether anything that was ordered or is to be ordered is not answered yet.
     pub fn is_waiting(&self) -> bool {
         self.changing || self.pool.len() > 0 || self.executed != self.certified

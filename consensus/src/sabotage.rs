@@ -63,7 +63,7 @@ bugs! {
     AdoptedTwice "adopted-twice"
         "What a peer supplies is settled though it is settled already.";
     EarlyCommitRefused "early-commit-refused"
-        "A proposal is refused once a COMMIT for its sequence has come.";
+        "A proposal is refused once any COMMIT for its sequence has come, of whatever view.";
     StableAtWeak "stable-at-weak"
         "f+1 cosignatures make a certificate.";
     KeysForgotten "keys-forgotten"
@@ -117,13 +117,13 @@ bugs! {
     AnsweredWaits "answered-waits"
         "A request that was answered runs a clock while a batch names it again.";
     AbandonedNames "abandoned-names"
-        "What a batch of an earlier view names is not proposed again.";
+        "What a batch of an earlier view names is never proposed again.";
     RefusedForgotten "refused-forgotten"
         "Who restarted waits for ever for a request that was refused.";
     OwnViewIgnored "own-view-ignored"
         "A primary without memory does not take up the view that it opened.";
-    RelayedOnce "relayed-once"
-        "A late request is given to the primary once a view, though it may be down then.";
+    NeverRelayed "never-relayed"
+        "A late request is not given to the primary by those who know it.";
     RangeReversed "range-reversed"
         "A primary whose next sequence is below what is settled stops.";
     RanStaysNamed "ran-stays-named"

@@ -125,6 +125,11 @@ impl Votes {
         self.newest.get(&sender)
     }
 
+    /// Whether nobody voted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest.is_empty()
+    }
+
     /// The signed votes that say exactly `vote`, at most one of each sender.
     pub(crate) fn matching(&self, vote: &Vote) -> Vec<SignedMessage> {
         let matching = self.saying(vote);

@@ -8,6 +8,8 @@ mod blame;
 mod cosignatures;
 mod history;
 mod linearizability;
+mod order;
+mod verdicts;
 mod votes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +49,11 @@ pub struct Checks {
     pub spent: BTreeSet<ReplicaId>,
     /// f.
     pub tolerated: usize,
+    /// n.
+    pub members: usize,
     votes: BTreeMap<ReplicaId, Votes>,
+    ordered: BTreeMap<Sequence, order::Ordered>,
+    results: BTreeMap<Sequence, BTreeMap<ReplicaId, Vec<Option<Digest>>>>,
     dispatched: BTreeMap<Sequence, Digest>,
     settled: BTreeMap<Sequence, agreement::Settled>,
     roots: BTreeMap<u64, cosignatures::Roots>,

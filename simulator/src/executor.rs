@@ -24,6 +24,28 @@ type Asked = (RequestId, Sequence, u32, UnixMillis, LeafKind, String);
 #[derive(Debug, Clone, Default)]
 pub struct Answers(Rc<RefCell<HashMap<Asked, Answer>>>);
 
+/// An app that is not deterministic, on one replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddness {
+    /// It answers as none of the others does.
+    Alone(u64),
+    /// It answers in one of three ways, so that some others may answer alike.
+    OfThree(u64),
+}
+
+impl Oddness {
+    /// What is added to the answer of a call.
+    fn mark(self, ordinal: u64) -> Option<u64> {
+        match self {
+            Self::Alone(own) => Some(own + ordinal),
+            Self::OfThree(own) => {
+                let mixed = (ordinal * 31 + own + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                Some((mixed >> 40) % 3).filter(|way| *way > 0)
+            }
+        }
+    }
+}
+
 /// When an app dies in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accident {
@@ -45,8 +67,8 @@ pub struct Executor {
     history: BTreeMap<Sequence, Execution>,
     /// Outcomes of the batch that is being executed, as the sidecar notes them beside it.
     noted: (Sequence, Vec<Outcome>),
-    /// Mixed into answers, where an app is not deterministic.
-    pub oddness: Option<u64>,
+    /// How answers differ from those of other replicas, where they do.
+    pub oddness: Option<Oddness>,
 }
 
 /// What running one batch came to.
@@ -178,8 +200,8 @@ impl Executor {
             self.bring_to(ordinal, ledger)?;
             content = self.call(ordinal, item, ran)?;
         }
-        if let Some(oddness) = self.oddness {
-            content = format!("{content} at {}", oddness + ordinal);
+        if let Some(mark) = self.oddness.and_then(|oddness| oddness.mark(ordinal)) {
+            content = format!("{content} at {mark}");
         }
         Ok(self.answer(membership, (execution, item), LeafKind::App, content))
     }

@@ -6,6 +6,7 @@
 pub mod adversary;
 pub mod app;
 pub mod authority;
+mod bias;
 pub mod check;
 pub mod client;
 pub mod command;

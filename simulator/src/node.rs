@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Authority, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership, Message,
+    Authority, Batch, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership, Message,
     Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId, Sequence,
     Settlement, SharedFrame, Supply, Time, UnixMillis,
 };
@@ -44,6 +44,8 @@ pub struct Turn {
     pub envelopes: Vec<(Envelope, Vec<Message>)>,
     /// Batches that go beside the first.
     pub batches: Vec<Bytes>,
+    /// What this replica proposes afresh, as primary.
+    pub proposed: Vec<RequestId>,
     /// Frames for one peer.
     pub direct: Vec<(ReplicaId, Frame)>,
     /// What was written to the ledger.
@@ -380,6 +382,7 @@ impl Node {
         turn.dispatched = runs.map(|run| (run.sequence, run.batch)).collect();
         self.executor.take(released.executions);
         self.settle(life, released.settlements, released.certificates, turn)?;
+        turn.proposed = fresh(&released.notices, &turn.batches);
         turn.notices = released.notices;
         if let Some(stable) = released.stable {
             self.ledger.make_durable(stable);
@@ -438,12 +441,33 @@ impl Node {
         self.executor.run(&self.ledger, membership, accident)
     }
 
-    fn time(&self, now: u64, booted: u64) -> Time {
+    /// What its wall clock says, in milliseconds.
+    pub fn wall_clock(&self, now: u64) -> u64 {
         let milliseconds = i64::try_from(START + now / 1000).unwrap_or(i64::MAX);
-        let unix = u64::try_from(milliseconds + self.skew).unwrap_or(0);
+        u64::try_from(milliseconds + self.skew).unwrap_or(0)
+    }
+
+    fn time(&self, now: u64, booted: u64) -> Time {
         Time {
             monotonic: Duration::from_micros(now.saturating_sub(booted)),
-            unix: UnixMillis(unix),
+            unix: UnixMillis(self.wall_clock(now)),
         }
     }
+}
+
+/// The requests of the batches that were proposed afresh.
+fn fresh(notices: &[Notice], batches: &[Bytes]) -> Vec<RequestId> {
+    let proposed: Vec<Sequence> = notices
+        .iter()
+        .filter_map(|notice| match notice {
+            Notice::Proposed { sequence, .. } => Some(*sequence),
+            _ => None,
+        })
+        .collect();
+    if proposed.is_empty() {
+        return Vec::new();
+    }
+    let batches = batches.iter().filter_map(|bytes| Batch::decode(bytes));
+    let fresh = batches.filter(|batch| proposed.contains(&batch.sequence));
+    fresh.flat_map(|batch| batch.requests).collect()
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use byzantine_consensus::limits::{BATCH_REQUESTS, KNOWN_REQUESTS};
 use byzantine_consensus::{Frame, SharedFrame, Membership, Notice, ReplicaId, Request, RequestId};
 
 use crate::adversary::{Attack, Heard};
@@ -33,7 +34,7 @@ use crate::trace::Trace;
 const MOST_EVENTS: u64 = 3_000_000;
 
 /// How long a healed quorum may take until everything is answered.
-const HEALED_LIMIT: u64 = 240 * SECOND;
+const HEALED_LIMIT: u64 = 600 * SECOND;
 
 /// Later than everything.
 const NEVER: u64 = u64::MAX;
@@ -204,6 +205,7 @@ impl World {
         checks.faulty = plan.liars.iter().map(|liar| replica_id(*liar)).collect();
         checks.spent = checks.faulty.clone();
         checks.tolerated = plan.faulty;
+        checks.members = members;
         let mut trace = Trace::default();
         trace.verbose = verbose;
         Self {
@@ -352,17 +354,53 @@ impl World {
         for (_, messages) in &turn.envelopes {
             self.checks.signed(id, messages)?;
             self.checks.attested(id, messages)?;
+            self.checks.ordered(id, messages)?;
+            self.checks.answered(id, messages);
             for message in messages {
                 self.trace.count(message.kind());
             }
         }
         self.checks.dispatched(id, &turn.dispatched)?;
         self.checks.settled(id, &turn.settlements)?;
+        self.stays_within_limits(slot, turn)?;
         for notice in &turn.notices {
             self.count_notice(slot, notice);
             self.checks.noticed(id, notice)?;
         }
         Ok(())
+    }
+
+    /// A window of sequences, a quota for each gateway, and no proposal of what was answered.
+    fn stays_within_limits(
+        &self,
+        slot: usize,
+        turn: &crate::node::Turn,
+    ) -> Result<(), Violation> {
+        let node = &self.places[slot].node;
+        let Some(replica) = node.replica().filter(|_| self.is_correct(slot)) else {
+            return Ok(());
+        };
+        let window = 2 * self.plan.checkpoint_interval;
+        if replica.held_sequences() as u64 > window {
+            let open = replica.held_sequences();
+            let detail = format!("replica {} holds {open} sequences of {window}", node.id);
+            return Err(Violation::new("bounds", detail));
+        }
+        for liar in &self.plan.liars {
+            let pooled = replica.pooled_of(replica_id(*liar));
+            // What a batch names has room beyond the quota.
+            if pooled > 2 * KNOWN_REQUESTS + BATCH_REQUESTS {
+                let detail = format!("replica {} holds {pooled} requests of {liar}", node.id);
+                return Err(Violation::new("bounds", detail));
+            }
+        }
+        match turn.proposed.iter().find(|id| replica.answered(id).is_some()) {
+            Some(id) => {
+                let detail = format!("replica {} proposes {id}, which was answered", node.id);
+                Err(Violation::new("proposal", detail))
+            }
+            None => Ok(()),
+        }
     }
 
     fn count_notice(&mut self, slot: usize, notice: &Notice) {

@@ -40,9 +40,11 @@ catalogue! {
     AlterReproposals alter_reproposals "alter-reproposals";
     BadCosignature bad_cosignature "bad-cosignature";
     BigMac big_mac "big-mac";
+    BypassPrimary bypass_primary "bypass-primary";
     Censor censor "censor";
     CommitUnprepared commit_unprepared "commit-unprepared";
     CorruptReply corrupt_reply "corrupt-reply";
+    Counterfeit counterfeit "counterfeit";
     DoubleVote double_vote "double-vote";
     DripFeed drip_feed "drip-feed";
     DropReproposals drop_reproposals "drop-reproposals";
@@ -56,6 +58,7 @@ catalogue! {
     ForgedResolve forged_resolve "forged-resolve";
     FutureViews future_views "future-views";
     HighWatermark high_watermark "high-watermark";
+    HoardCertificates hoard_certificates "hoard-certificates";
     Impersonate impersonate "impersonate";
     InventRequest invent_request "invent-request";
     KeyTwice key_twice "key-twice";
@@ -67,10 +70,12 @@ catalogue! {
     NearValid near_valid "near-valid";
     OmitCertificate omit_certificate "omit-certificate";
     PoisonedEntries poisoned_entries "poisoned-entries";
+    PrepareBoth prepare_both "prepare-both";
     ProposeToSome propose_to_some "propose-to-some";
     ReorderClients reorder_clients "reorder-clients";
     ReplayBatch replay_batch "replay-batch";
     ReplayOld replay_old "replay-old";
+    ResolveTwice resolve_twice "resolve-twice";
     RetransmitStorm retransmit_storm "retransmit-storm";
     SilentResults silent_results "silent-results";
     SkipSequences skip_sequences "skip-sequences";
@@ -81,6 +86,7 @@ catalogue! {
     TalkToSome talk_to_some "talk-to-some";
     Undecodable undecodable "undecodable";
     Usurp usurp "usurp";
+    WhisperSuspicion whisper_suspicion "whisper-suspicion";
     WithholdBody withhold_body "withhold-body";
     WithholdNewView withhold_new_view "withhold-new-view";
     WrongRoot wrong_root "wrong-root";

@@ -1,7 +1,10 @@
 //! A primary whose NEW-VIEW counts one VIEW-CHANGE for many, or ancient ones.
 
+use std::collections::BTreeMap;
+
+use byzantine_consensus::{Message, ReplicaId, SignedMessage};
+
 use super::{Attack, Scene};
-use byzantine_consensus::{Message, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -14,12 +17,10 @@ impl Attack for DuplicateViewChanges {
         _: ReplicaId,
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
-        let ancient = scene
-            .heard
-            .signed
-            .get("VIEW-CHANGE")
-            .cloned()
-            .unwrap_or_default();
+        let heard = scene.heard.signed.get("VIEW-CHANGE").into_iter().flatten();
+        // The oldest of each: what was ordered since is not in it.
+        let oldest = heard.rev().map(|vote| (vote.sender, vote.clone()));
+        let ancient: BTreeMap<ReplicaId, SignedMessage> = oldest.collect();
         let doubled = scene.random.chance(500);
         for message in &mut messages {
             if let Message::NewView(opening) = message {
@@ -27,7 +28,7 @@ impl Attack for DuplicateViewChanges {
                 if doubled {
                     opening.view_changes = vec![opening.view_changes[0].clone(); count];
                 } else {
-                    opening.view_changes = ancient.iter().take(count).cloned().collect();
+                    opening.view_changes = ancient.values().take(count).cloned().collect();
                 }
             }
         }

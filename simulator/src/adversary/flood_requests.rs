@@ -12,7 +12,7 @@ pub(super) struct FloodRequests {
 
 impl Attack for FloodRequests {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
-        if self.sent >= 1200 || scene.random.chance(600) {
+        if self.sent >= 2400 || scene.random.chance(600) {
             return Vec::new();
         }
         let mut requests = Vec::new();

@@ -1,7 +1,9 @@
 //! A primary that orders a RESOLVE which nothing justifies.
 
 use bytes::Bytes;
-use byzantine_consensus::{Evidence, Message, ReplicaId, Resolution, SignedMessage};
+use byzantine_consensus::{
+    Digest, Evidence, Message, ReplicaId, Resolution, ResultVote, SignedMessage,
+};
 
 use super::rewriting::Rewriting;
 use super::{Attack, Scene};
@@ -17,9 +19,13 @@ impl Attack for ForgedResolve {
         if !scene.is_primary() || to == scene.me || scene.certified.0 == 0 {
             return batches;
         }
-        let heard = scene.heard.signed.get("RESULT").into_iter().flatten();
-        let results: Vec<SignedMessage> = heard.take(scene.members).cloned().collect();
         let sequence = scene.certified.next();
+        // Its own word alone, about what nobody answered.
+        let forged = Message::Result(ResultVote {
+            sequence,
+            leaves: vec![Some(Digest::of(b"forged"))],
+        });
+        let results: Vec<SignedMessage> = vec![scene.signed(&forged)];
         self.rewriting.batches(&batches, |batch| {
             let mut other = batch.clone();
             if sequence < batch.sequence {

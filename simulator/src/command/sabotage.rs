@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Output, Verdict};
+use crate::bias::biased;
 use crate::plan::Options;
 use crate::sabotage::{Bug, POSSIBLE};
 use crate::world::run;
@@ -20,7 +21,7 @@ pub(super) struct Sabotage {
     #[arg(long, default_value_t = 5000)]
     limit: u64,
     /// How often each is looked for, with seeds of its own; the median is told
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     times: u64,
     /// The first seed
     #[arg(long, default_value_t = 1_000_000)]
@@ -74,10 +75,11 @@ impl Sabotage {
         let first = self.from + time * self.limit;
         let options = |number: u64| {
             let turn = usize::try_from(number).unwrap_or(0) % self.n.len().max(1);
-            Options {
+            let plain = Options {
                 bug: Some(bug),
                 ..Options::swarm(first + number, self.n.get(turn).copied().unwrap_or(4))
-            }
+            };
+            biased(plain, bug, number)
         };
         (0..self.limit).find_map(|number| {
             let options = options(number);

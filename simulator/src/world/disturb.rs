@@ -2,9 +2,10 @@
 
 use super::{Happening, World};
 use crate::check::Violation;
-use crate::executor::Accident;
+use crate::executor::{Accident, Oddness};
 use crate::fault::Fault;
 use crate::plan::{MILLISECOND, SECOND};
+use crate::random::Random;
 
 /// Faults that strike at a moment, rather than frame by frame.
 const STRIKING: [Fault; 16] = [
@@ -61,8 +62,16 @@ impl World {
     fn begin_odd_apps(&mut self) {
         self.trace.count(Fault::OddApp.name());
         self.checks.odd_apps = true;
+        let mut random = Random::new(self.plan.options.seed, "odd apps");
+        let manner = random.below(3);
         for (slot, place) in (0..).zip(&mut self.places) {
-            place.node.executor.oddness = Some(slot);
+            let oddness = match manner {
+                0 => Some(Oddness::Alone(slot)),
+                // Only some of them are odd.
+                1 => Some(Oddness::Alone(slot)).filter(|_| random.chance(400)),
+                _ => Some(Oddness::OfThree(slot)),
+            };
+            place.node.executor.oddness = oddness;
         }
     }
 
@@ -178,10 +187,11 @@ impl World {
                 self.places[slot].backup = None;
                 true
             }
+            // Power that fails in the same moment would take the last seal along, and then the last
+            // group is a torn end: only what was written as well as synced is promised.
+            _ if !self.places[slot].node.is_up() => false,
             _ => {
-                if self.places[slot].node.is_up() {
-                    self.crash(slot, true);
-                }
+                self.crash(slot, false);
                 let disk = self.places[slot].node.disk.clone();
                 if fault == Fault::FlippedBit {
                     disk.flip_bit(&mut self.disk_random)

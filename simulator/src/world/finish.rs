@@ -8,6 +8,9 @@ use crate::check::{Violation, ledgers_agree, linearizable, witness};
 use crate::ledger::Ledger;
 use crate::plan::{MILLISECOND, SECOND};
 
+/// What clocks may be wrong in all, in milliseconds: far less than what a liar would gain from.
+const HOUR: u64 = 3_600_000;
+
 impl World {
     /// The replicas that were healed and are correct: everything is up to them.
     fn healthy(&self) -> Vec<usize> {
@@ -110,6 +113,8 @@ impl World {
             .map(|place| (place.node.id, &place.node.ledger))
             .collect();
         let longest = ledgers_agree(&self.checks, &ledgers)?;
+        let latest = self.places[0].node.wall_clock(self.now) + HOUR;
+        self.checks.judged(&longest, latest)?;
         let bank = witness(&longest, &self.clients.calls, self.checks.odd_apps)?;
         if !self.checks.odd_apps {
             match linearizable(&self.clients.calls) {
