@@ -44,7 +44,11 @@ fn of(bug: &str) -> Bias {
         "ancient-view-change" => (&[A::DuplicateViewChanges], &[F::Pause, F::Kill], &[4]),
         "lower-view-preferred" => (&[A::HoardCertificates], &[F::Pause, F::Kill, F::Loss], &[7]),
         "early-commit-refused" => (&[], &[F::Pause, F::Loss, F::Remain, F::Reorder], &[4]),
-        "higher-view-ignored" => (&[A::WhisperSuspicion], &[F::Pause, F::Loss, F::OneWay], &[4]),
+        "higher-view-ignored" => (
+            &[A::WhisperSuspicion],
+            &[F::Pause, F::Loss, F::OneWay],
+            &[4],
+        ),
         "few-promises" | "promise-broken" => (&[], &[F::OddApp, F::Loss, F::Reorder], &[]),
         "weak-leaf-ignored" => {
             let lies: &[A] = &[A::CorruptReply, A::SplitResults, A::FalsePromise];

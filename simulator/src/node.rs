@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Authority, Batch, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership, Message,
-    Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId, Sequence,
-    Settlement, SharedFrame, Supply, Time, UnixMillis,
+    Authority, Batch, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership,
+    Message, Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId,
+    Sequence, Settlement, SharedFrame, Supply, Time, UnixMillis,
 };
 
 use crate::disk::{Image, SimulatedDisk};

@@ -7,14 +7,14 @@ mod carry;
 mod disturb;
 mod finish;
 mod lie;
+mod limits;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use byzantine_consensus::limits::{BATCH_REQUESTS, KNOWN_REQUESTS};
-use byzantine_consensus::{Frame, SharedFrame, Membership, Notice, ReplicaId, Request, RequestId};
+use byzantine_consensus::{Frame, Membership, Notice, ReplicaId, Request, RequestId, SharedFrame};
 
 use crate::adversary::{Attack, Heard};
 use crate::authority::{Notary, Signer};
@@ -370,39 +370,6 @@ impl World {
         Ok(())
     }
 
-    /// A window of sequences, a quota for each gateway, and no proposal of what was answered.
-    fn stays_within_limits(
-        &self,
-        slot: usize,
-        turn: &crate::node::Turn,
-    ) -> Result<(), Violation> {
-        let node = &self.places[slot].node;
-        let Some(replica) = node.replica().filter(|_| self.is_correct(slot)) else {
-            return Ok(());
-        };
-        let window = 2 * self.plan.checkpoint_interval;
-        if replica.held_sequences() as u64 > window {
-            let open = replica.held_sequences();
-            let detail = format!("replica {} holds {open} sequences of {window}", node.id);
-            return Err(Violation::new("bounds", detail));
-        }
-        for liar in &self.plan.liars {
-            let pooled = replica.pooled_of(replica_id(*liar));
-            // What a batch names has room beyond the quota.
-            if pooled > 2 * KNOWN_REQUESTS + BATCH_REQUESTS {
-                let detail = format!("replica {} holds {pooled} requests of {liar}", node.id);
-                return Err(Violation::new("bounds", detail));
-            }
-        }
-        match turn.proposed.iter().find(|id| replica.answered(id).is_some()) {
-            Some(id) => {
-                let detail = format!("replica {} proposes {id}, which was answered", node.id);
-                Err(Violation::new("proposal", detail))
-            }
-            None => Ok(()),
-        }
-    }
-
     fn count_notice(&mut self, slot: usize, notice: &Notice) {
         let name = match notice {
             Notice::Rejected { rejection, .. } => rejection.label(),
@@ -557,7 +524,9 @@ impl Happening {
     /// What goes into the hash.
     fn fingerprint(&self) -> (u64, u64) {
         match self {
-            Self::Deliver { from, to, frame } => (weight(frame.frame()) ^ 1, (from * 64 + to) as u64),
+            Self::Deliver { from, to, frame } => {
+                (weight(frame.frame()) ^ 1, (from * 64 + to) as u64)
+            }
             Self::RunApp { slot, .. } => (3, *slot as u64),
             Self::Restart(slot) => (4, *slot as u64),
             Self::Connect { slot, peer } => (5, (slot * 64 + peer) as u64),

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use byzantine_consensus::{
-    Message, PreparedCertificate, ReplicaId, Sequence, SignedMessage, Vote,
-};
+use byzantine_consensus::{Message, PreparedCertificate, ReplicaId, Sequence, SignedMessage, Vote};
 
 use super::{Attack, Scene};
 
@@ -37,7 +35,7 @@ impl Attack for HoardCertificates {
             }
         }
         let led = scene.liars.contains(&scene.view.primary(scene.members));
-        let told = self.is_told(scene, to);
+        let told = is_told(scene, to);
         messages.retain(|message| match message {
             Message::PrePrepare(_) => told,
             Message::Prepare(_) | Message::Commit(_) => !led || scene.liars.contains(&to),
@@ -48,15 +46,6 @@ impl Attack for HoardCertificates {
 }
 
 impl HoardCertificates {
-    /// The first honest ones, just enough for a quorum with all liars in it.
-    fn is_told(&self, scene: &Scene<'_>, to: ReplicaId) -> bool {
-        let quorum = (scene.members + scene.faulty + 2) / 2;
-        let honest = scene.others().into_iter();
-        let honest = honest.filter(|id| !scene.liars.contains(id));
-        let mut told = honest.take(quorum.saturating_sub(scene.liars.len()));
-        scene.liars.contains(&to) || told.any(|id| id == to)
-    }
-
     fn propose(&mut self, scene: &Scene<'_>, vote: Vote) {
         if self.proposals.len() < REMEMBERED {
             let signed = scene.signed(&Message::PrePrepare(vote));
@@ -95,7 +84,9 @@ impl HoardCertificates {
             };
             vote.prepared.retain(|certificate| !own(certificate));
             let primary = proposal.sender;
-            let votes = self.votes.range((*sequence, ReplicaId(0))..=(*sequence, ReplicaId(255)));
+            let votes = self
+                .votes
+                .range((*sequence, ReplicaId(0))..=(*sequence, ReplicaId(255)));
             let votes = votes.filter(|((_, by), _)| *by != primary);
             let prepares: Vec<SignedMessage> = votes.map(|(_, vote)| vote.clone()).collect();
             if prepares.len() >= needed && vote.view.0 > proposed.view.0 + 1 {
@@ -106,4 +97,13 @@ impl HoardCertificates {
             }
         }
     }
+}
+
+/// The first honest ones, just enough for a quorum with all liars in it.
+fn is_told(scene: &Scene<'_>, to: ReplicaId) -> bool {
+    let quorum = (scene.members + scene.faulty + 2) / 2;
+    let honest = scene.others().into_iter();
+    let honest = honest.filter(|id| !scene.liars.contains(id));
+    let mut told = honest.take(quorum.saturating_sub(scene.liars.len()));
+    scene.liars.contains(&to) || told.any(|id| id == to)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byzantine_consensus::{Frame, SharedFrame, ReplicaId, Request, RequestId};
+use byzantine_consensus::{Frame, ReplicaId, Request, RequestId, SharedFrame};
 
 use super::{Happening, World};
 use crate::check::Violation;
@@ -44,7 +44,13 @@ impl World {
     }
 
     /// Sends a frame to a member: to whichever twin it is that this sender talks to.
-    pub(super) fn send(&mut self, from: usize, to: ReplicaId, frame: &Arc<SharedFrame>, delay: u64) {
+    pub(super) fn send(
+        &mut self,
+        from: usize,
+        to: ReplicaId,
+        frame: &Arc<SharedFrame>,
+        delay: u64,
+    ) {
         let own = self.places[from].node.id;
         if to == own || usize::from(to.0) >= self.plan.options.members {
             return;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byzantine_consensus::{Frame, SharedFrame, Outcome, ReplicaId};
+use byzantine_consensus::{Frame, Outcome, ReplicaId, SharedFrame};
 
 use super::{World, replica_id};
 use crate::adversary::{Attack, Scene};

@@ -1,0 +1,42 @@
+//! What a correct replica may hold and propose, looked at after each of its steps.
+
+use byzantine_consensus::limits::{BATCH_REQUESTS, KNOWN_REQUESTS};
+
+use super::{World, replica_id};
+use crate::check::Violation;
+use crate::node::Turn;
+
+impl World {
+    /// A window of sequences, a quota for each gateway, and no proposal of what was answered.
+    pub(super) fn stays_within_limits(&self, slot: usize, turn: &Turn) -> Result<(), Violation> {
+        let node = &self.places[slot].node;
+        let Some(replica) = node.replica().filter(|_| self.is_correct(slot)) else {
+            return Ok(());
+        };
+        let window = 2 * self.plan.checkpoint_interval;
+        if replica.held_sequences() as u64 > window {
+            let open = replica.held_sequences();
+            let detail = format!("replica {} holds {open} sequences of {window}", node.id);
+            return Err(Violation::new("bounds", detail));
+        }
+        for liar in &self.plan.liars {
+            let pooled = replica.pooled_of(replica_id(*liar));
+            // What a batch names has room beyond the quota.
+            if pooled > 2 * KNOWN_REQUESTS + BATCH_REQUESTS {
+                let detail = format!("replica {} holds {pooled} requests of {liar}", node.id);
+                return Err(Violation::new("bounds", detail));
+            }
+        }
+        match turn
+            .proposed
+            .iter()
+            .find(|id| replica.answered(id).is_some())
+        {
+            Some(id) => {
+                let detail = format!("replica {} proposes {id}, which was answered", node.id);
+                Err(Violation::new("proposal", detail))
+            }
+            None => Ok(()),
+        }
+    }
+}
