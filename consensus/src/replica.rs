@@ -188,6 +188,11 @@ impl Replica {
         }
     }
 
+    /// Every batch up to here was handed to the executor.
+    pub const fn committed(&self) -> Sequence {
+        self.dispatched
+    }
+
     /// How many sequences above the stable checkpoint something is known about.
     pub fn held_sequences(&self) -> usize {
         self.slots.len()

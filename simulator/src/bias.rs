@@ -62,7 +62,7 @@ fn of(bug: &str) -> Bias {
         "time-unchecked" | "time-goes-back" => (&[A::WrongTime], &[F::Skew, F::Leap], &[4]),
         "window-unbounded" => (&[A::HighWatermark, A::ExhaustSequences], &[], &[4]),
         "timer-never-doubles" | "reset-at-once" | "bound-stays-short" => {
-            (&[], &[F::Remain, F::Reorder], &[4])
+            (&[], &[F::Remain, F::Reorder, F::SlowApp], &[4])
         }
         "answered-waits" | "done-returns" => (&[A::ReplayBatch], &[F::Power, F::Loss], &[4]),
         "abandoned-names" => (&[], &[F::Pause, F::Loss, F::Partition], &[4]),

@@ -1,6 +1,8 @@
 //! Clients: each sends one request at a time, with a key, and tries again at another gateway when
 //! no answer comes. An answer counts only with k cosignatures over a tree that holds its leaf.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use byzantine_consensus::{Authority, KeySource, Membership, Request, RequestId};
 use byzantine_proof::tree::verify_inclusion;
@@ -50,8 +52,19 @@ pub struct Clients {
     pub calls: Vec<Call>,
     /// What each client waits for: the call, and how often it was sent.
     waiting: Vec<Option<(usize, u32)>>,
+    /// What each client knows of gateways.
+    known: Vec<Gateways>,
     left: usize,
     reuses: bool,
+}
+
+/// What a client with several addresses remembers: it stays where it was answered, and keeps away
+/// from where it was not.
+#[derive(Debug, Clone, Default)]
+struct Gateways {
+    asked: usize,
+    good: Option<usize>,
+    silent: BTreeSet<usize>,
 }
 
 /// Why a reply was not believed.
@@ -74,6 +87,7 @@ impl Clients {
             random: Random::new(plan.options.seed, "clients"),
             calls: Vec::new(),
             waiting: vec![None; plan.clients],
+            known: vec![Gateways::default(); plan.clients],
             left: plan.options.requests,
             reuses: plan.faults.has(Fault::KeyReuse),
         }
@@ -136,6 +150,21 @@ impl Clients {
         }
     }
 
+    /// Which gateway this client asks next.
+    pub fn gateway(&mut self, client: usize, members: usize) -> usize {
+        let curious = self.random.chance(100);
+        let known = &mut self.known[client];
+        if known.silent.len() >= members {
+            known.silent.clear();
+        }
+        let others: Vec<usize> = (0..members)
+            .filter(|gateway| !known.silent.contains(gateway))
+            .collect();
+        let drawn = others[self.random.place(others.len())];
+        known.asked = known.good.filter(|_| !curious).unwrap_or(drawn);
+        known.asked
+    }
+
     /// The request to send again, if the client still waits after that many attempts.
     pub fn again(&mut self, client: usize, attempt: u32) -> Option<Request> {
         let (call, attempts) = self.waiting[client].as_mut()?;
@@ -143,6 +172,9 @@ impl Clients {
             return None;
         }
         *attempts += 1;
+        let known = &mut self.known[client];
+        known.silent.insert(known.asked);
+        known.good = None;
         Some(self.calls[*call].request.clone())
     }
 
@@ -176,6 +208,8 @@ impl Clients {
             position: proven.position,
         });
         self.waiting[client] = None;
+        let known = &mut self.known[client];
+        known.good = Some(known.asked);
         Ok(())
     }
 }

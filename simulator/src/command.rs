@@ -1,6 +1,7 @@
 //! The program `sim`: one run, many runs, attacks, and the way back from a failure to its cause.
 
 mod attack;
+mod ci;
 mod replay;
 mod sabotage;
 mod shrink;
@@ -42,6 +43,8 @@ enum Action {
     Sabotage(sabotage::Sabotage),
     /// Run the recorded seeds of a directory or a file
     Replay(replay::Replay),
+    /// What every change must pass: recorded seeds, attacks, fresh schedules
+    Ci(ci::Ci),
     /// Find a smaller run that breaks the same promise
     Shrink(shrink::Shrink),
 }
@@ -66,6 +69,7 @@ impl Command {
             Action::Attack(attack) => attack.execute(self.output),
             Action::Sabotage(sabotage) => sabotage.execute(self.output),
             Action::Replay(replay) => replay.execute(self.output),
+            Action::Ci(ci) => ci.execute(self.output),
             Action::Shrink(shrink) => shrink.execute(),
         }
     }

@@ -46,6 +46,8 @@ pub struct Turn {
     pub batches: Vec<Bytes>,
     /// What this replica proposes afresh, as primary.
     pub proposed: Vec<RequestId>,
+    /// Up to where it had handed batches to its app before the step.
+    pub committed: Sequence,
     /// Frames for one peer.
     pub direct: Vec<(ReplicaId, Frame)>,
     /// What was written to the ledger.
@@ -298,6 +300,7 @@ impl Node {
         let Some(mut life) = self.life.take() else {
             return Ok(turn);
         };
+        turn.committed = life.replica.committed();
         let time = self.time(now, life.booted);
         let mut effects = std::mem::take(&mut life.pending);
         let mut inbox = std::mem::take(&mut self.inbox);

@@ -118,7 +118,8 @@ pub struct Report {
     pub views: u64,
     /// Requests answered.
     pub answered: usize,
-    /// Virtual time from the first request to the last answer, in microseconds.
+    /// Virtual time from the answer in the middle to the last one, in microseconds: by then clients
+    /// know which gateways are silent.
     pub busy: u64,
 }
 

@@ -13,7 +13,7 @@ use crate::world::run;
 pub(super) struct Replay {
     /// A seed file, or a directory of such
     #[arg(default_value = "simulator/seeds")]
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Replay {

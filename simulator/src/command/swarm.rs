@@ -89,7 +89,7 @@ impl Swarm {
     }
 }
 
-fn fresh_seed() -> u64 {
+pub(super) fn fresh_seed() -> u64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -122,6 +122,11 @@ fn print_text(tally: &Tally, first: u64, seconds: f64, busy: f64) {
          {} events; at most {} views and {} virtual ms after the healing",
         tally.events, tally.most_views, tally.slowest_ms
     );
+    tell_failures(tally);
+}
+
+/// What broke, how to repeat it, and what was never tried.
+pub(super) fn tell_failures(tally: &Tally) {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for failure in &tally.failures {
         *kinds.entry(&failure.invariant).or_default() += 1;

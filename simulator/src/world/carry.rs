@@ -183,7 +183,7 @@ impl World {
     }
 
     fn submit_somewhere(&mut self, client: usize, request: Request) {
-        let gateway = self.random.place(self.plan.options.members);
+        let gateway = self.clients.gateway(client, self.plan.options.members);
         let request = Box::new(request);
         let delay = self.random.between(100, 2 * MILLISECOND);
         let submit = Happening::Submit {

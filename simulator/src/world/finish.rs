@@ -8,6 +8,10 @@ use crate::check::{Violation, ledgers_agree, linearizable, witness};
 use crate::ledger::Ledger;
 use crate::plan::{MILLISECOND, SECOND};
 
+/// Views that may pass after the healing: about twice as many as any sound run took.
+const VIEWS: u64 = 30;
+const VIEWS_A_MEMBER: u64 = 10;
+
 /// What clocks may be wrong in all, in milliseconds: far less than what a liar would gain from.
 const HOUR: u64 = 3_600_000;
 
@@ -105,6 +109,7 @@ impl World {
         self.grow_quiet()?;
         self.now = answered_at;
         self.stays_bounded()?;
+        self.views_are_few()?;
         let correct = self
             .places
             .iter()
@@ -128,6 +133,16 @@ impl World {
         } else {
             self.apps_agree(&bank)
         }
+    }
+
+    /// Patience doubles, so a healed quorum needs few views, however slow its network is.
+    fn views_are_few(&self) -> Result<(), Violation> {
+        let views = self.highest_view().saturating_sub(self.view_at_healing);
+        if views > VIEWS + VIEWS_A_MEMBER * self.plan.options.members as u64 {
+            let detail = format!("{views} views passed after the healing");
+            return Err(Violation::new("views", detail));
+        }
+        Ok(())
     }
 
     /// Everything that a replica holds is bounded by its window, its pool and the members.
@@ -205,8 +220,11 @@ impl World {
         }
         let calls = self.clients.calls.iter();
         let returned = calls.filter_map(|call| call.returned.as_ref());
-        let (answered, busy) =
-            returned.fold((0, 0), |(count, last), it| (count + 1, it.at.max(last)));
+        let mut times: Vec<u64> = returned.map(|it| it.at).collect();
+        times.sort_unstable();
+        let answered = times.len();
+        let middle = times.get(answered / 2).copied().unwrap_or(0);
+        let busy = times.last().copied().unwrap_or(0) - middle;
         let healed = self.healed_at.unwrap_or(self.now);
         let views = self.highest_view().saturating_sub(self.view_at_healing);
         Report {

@@ -2,6 +2,8 @@
 
 use byzantine_consensus::limits::{BATCH_REQUESTS, KNOWN_REQUESTS};
 
+use byzantine_consensus::Sequence;
+
 use super::{World, replica_id};
 use crate::check::Violation;
 use crate::node::Turn;
@@ -27,11 +29,11 @@ impl World {
                 return Err(Violation::new("bounds", detail));
             }
         }
-        match turn
-            .proposed
-            .iter()
-            .find(|id| replica.answered(id).is_some())
-        {
+        // What the same step handed over may have been proposed before that.
+        let is_old = |place: Option<(Sequence, u32)>| {
+            place.is_some_and(|(sequence, _)| sequence <= turn.committed)
+        };
+        match turn.proposed.iter().find(|id| is_old(replica.answered(id))) {
             Some(id) => {
                 let detail = format!("replica {} proposes {id}, which was answered", node.id);
                 Err(Violation::new("proposal", detail))
