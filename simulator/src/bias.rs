@@ -14,7 +14,11 @@ struct Bias {
     attacks: &'static [A],
     faults: &'static [F],
     members: &'static [usize],
+    /// Whether liars are left out: they use up the faults that f allows.
+    honest: bool,
 }
+
+const LIES: [F; 3] = [F::Liar, F::Twin, F::Mutation];
 
 /// Options for one run of a search.
 pub(crate) fn biased(options: Options, bug: Bug, number: u64) -> Options {
@@ -28,6 +32,12 @@ pub(crate) fn biased(options: Options, bug: Bug, number: u64) -> Options {
     Options {
         attack: pick(bias.attacks.len()).map(|place| bias.attacks[place]),
         members: pick(bias.members.len()).map_or(options.members, |place| bias.members[place]),
+        allowed: if bias.honest {
+            LIES.iter()
+                .fold(options.allowed, |all, lie| all.without(*lie))
+        } else {
+            options.allowed
+        },
         forced: faults.fold(Faults::NONE, |faults, fault| faults.with(*fault)),
         ..options
     }
@@ -68,14 +78,27 @@ fn of(bug: &str) -> Bias {
         "abandoned-names" => (&[], &[F::Pause, F::Loss, F::Partition], &[4]),
         "never-relayed" => (&[A::BypassPrimary], &[], &[4]),
         "suspects-once" => (&[A::BigMac, A::FloodRequests], &[F::Loss, F::OneWay], &[4]),
-        "own-view-ignored" => (&[], &[F::BlankDisk, F::Pause, F::Loss], &[4]),
+        "own-view-ignored" => (&[], &[F::BlankDisk, F::Pause, F::Partition], &[4]),
+        "refused-forgotten" => (&[], &[F::BlankDisk, F::KeyReuse, F::Retry, F::Power], &[4]),
+        "abstainer-votes" => (&[], &[F::BlankDisk, F::FlippedBit], &[4]),
         "range-reversed" | "ran-stays-named" => (&[], &[F::AppAfter, F::Power, F::Loss], &[4]),
         "one-vote-only" => (&[A::NearValid], &[F::Twin, F::Mutation, F::Loss], &[4, 5]),
         _ => (&[], &[], &[]),
     };
+    let honest = [
+        "abstainer-votes",
+        "early-commit-refused",
+        "outcomes-forgotten",
+        "own-view-ignored",
+        "range-reversed",
+        "refused-forgotten",
+        "short-abstention",
+        "torn-tail-refused",
+    ];
     Bias {
         attacks,
         faults,
         members,
+        honest: honest.contains(&bug),
     }
 }

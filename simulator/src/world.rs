@@ -367,6 +367,7 @@ impl World {
         for notice in &turn.notices {
             self.count_notice(slot, notice);
             self.checks.noticed(id, notice)?;
+            self.needs_few_views(slot, notice)?;
         }
         Ok(())
     }

@@ -99,8 +99,12 @@ impl AttackKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Any of them.
+    /// Any of them; more often those that alone make a replica reject what it must reject.
     pub fn draw(random: &mut Random) -> Self {
-        random.pick(Self::ALL)
+        if random.chance(80) {
+            random.pick(&[Self::FloodRequests, Self::Impersonate])
+        } else {
+            random.pick(Self::ALL)
+        }
     }
 }

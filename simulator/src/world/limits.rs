@@ -1,14 +1,31 @@
 //! What a correct replica may hold and propose, looked at after each of its steps.
 
 use byzantine_consensus::limits::{BATCH_REQUESTS, KNOWN_REQUESTS};
-
-use byzantine_consensus::Sequence;
+use byzantine_consensus::{Notice, Sequence};
 
 use super::{World, replica_id};
 use crate::check::Violation;
 use crate::node::Turn;
 
+/// Views that may pass after the healing: about twice as many as any sound run took.
+const VIEWS: u64 = 30;
+const VIEWS_A_MEMBER: u64 = 10;
+
 impl World {
+    /// Patience doubles, so a healed quorum needs few views, however slow its network is.
+    pub(super) fn needs_few_views(&self, slot: usize, notice: &Notice) -> Result<(), Violation> {
+        let Notice::ViewChangeStarted { view, .. } = notice else {
+            return Ok(());
+        };
+        let views = view.0.saturating_sub(self.view_at_healing);
+        let most = VIEWS + VIEWS_A_MEMBER * self.plan.options.members as u64;
+        if self.healed_at.is_some() && self.is_correct(slot) && views > most {
+            let detail = format!("{views} views passed after the healing");
+            return Err(Violation::new("views", detail));
+        }
+        Ok(())
+    }
+
     /// A window of sequences, a quota for each gateway, and no proposal of what was answered.
     pub(super) fn stays_within_limits(&self, slot: usize, turn: &Turn) -> Result<(), Violation> {
         let node = &self.places[slot].node;
