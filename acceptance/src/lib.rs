@@ -19,6 +19,7 @@ pub mod ports;
 pub mod programs;
 pub mod service;
 pub mod size;
+pub mod soak;
 pub mod stage;
 pub mod transcript;
 pub mod wallet;

@@ -8,10 +8,11 @@ use std::process::Command;
 /// # Panics
 /// When it is not built.
 pub fn program(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().expect("a running test has a path");
-    let beside = tests.parent().and_then(Path::parent);
-    let path = beside.map(|directory| directory.join(name));
-    let built = path.filter(|path| path.is_file());
+    let own = std::env::current_exe().expect("a running program has a path");
+    // Tests lie one directory below the programs.
+    let places = own.ancestors().skip(1).take(2);
+    let mut paths = places.map(|directory| directory.join(name));
+    let built = paths.find(|path| path.is_file());
     built.unwrap_or_else(|| {
         panic!("the program {name} is not built: run `cargo build --workspace --bins` first")
     })

@@ -38,6 +38,10 @@ pub struct Launch {
     options: Vec<String>,
     command: Vec<String>,
     replicas: u8,
+    /// A manifest of the story's own.
+    manifest: Option<String>,
+    /// Whether stories beside it would disturb it, and it them.
+    alone: bool,
 }
 
 /// A running service. Dropping it kills every process of it.
@@ -48,7 +52,7 @@ pub struct Service {
     console: Console,
     home: Option<TempDir>,
     http: Http,
-    _stage: Stage,
+    _stage: Option<Stage>,
 }
 
 /// The two processes of a replica.
@@ -63,12 +67,36 @@ pub enum Part {
 impl Launch {
     /// The wallet, from its manifest.
     pub fn wallet() -> Self {
-        let manifest = repository().join("examples/wallet/byzantineservice.yaml");
-        let options = vec!["-f".to_owned(), manifest.display().to_string()];
+        let options = vec!["-f".to_owned(), wallet_manifest().display().to_string()];
         Self {
             options,
             command: Vec::new(),
             replicas: 4,
+            manifest: None,
+            alone: true,
+        }
+    }
+
+    /// The wallet with more lines below `spec`, each indented by two spaces.
+    ///
+    /// # Panics
+    /// When its manifest cannot be read.
+    pub fn wallet_with(spec: &str) -> Self {
+        let manifest = std::fs::read_to_string(wallet_manifest());
+        let manifest = manifest.expect("the wallet has a manifest");
+        Self {
+            options: Vec::new(),
+            manifest: Some(format!("{manifest}{spec}\n")),
+            ..Self::wallet()
+        }
+    }
+
+    /// Other stories may run meanwhile: for a service that runs for long and is not in a hurry.
+    #[must_use]
+    pub fn beside_others(self) -> Self {
+        Self {
+            alone: false,
+            ..self
         }
     }
 
@@ -76,9 +104,9 @@ impl Launch {
     pub fn command(words: &[&str]) -> Self {
         let command = words.iter().map(|word| (*word).to_owned()).collect();
         Self {
-            options: Vec::new(),
             command,
-            replicas: 4,
+            options: Vec::new(),
+            ..Self::wallet()
         }
     }
 
@@ -100,9 +128,15 @@ impl Launch {
     ///
     /// # Panics
     /// When it does not become ready.
-    pub async fn start(self) -> Service {
-        let stage = tokio::task::spawn_blocking(Stage::enter).await;
+    pub async fn start(mut self) -> Service {
+        let alone = self.alone;
+        let stage = tokio::task::spawn_blocking(move || alone.then(Stage::enter)).await;
         let home = tempfile::tempdir().expect("a temporary directory can be made");
+        if let Some(text) = &self.manifest {
+            let path = home.path().join("byzantineservice.yaml");
+            std::fs::write(&path, text).expect("a temporary file can be written");
+            self = self.with_options(&["-f", &path.display().to_string()]);
+        }
         let mut service = Service {
             port: free_block(u16::from(self.replicas) * PORT_STEP),
             launch: self,
@@ -402,6 +436,10 @@ impl Drop for Service {
             eprintln!("the last lines of byz run:\n{}", self.console.tail());
         }
     }
+}
+
+fn wallet_manifest() -> PathBuf {
+    repository().join("examples/wallet/byzantineservice.yaml")
 }
 
 fn read(path: &Path) -> String {

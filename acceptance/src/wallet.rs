@@ -13,10 +13,10 @@ use crate::client::{Acknowledged, Call, Client};
 use crate::load::Load;
 
 /// Accounts in a story.
-const ACCOUNTS: u64 = 20;
+pub(crate) const ACCOUNTS: u64 = 20;
 
 /// What each account is opened with; little enough that some payments exceed it.
-const OPENING: u64 = 200;
+pub(crate) const OPENING: u64 = 200;
 
 /// The largest amount paid.
 const LARGEST: u64 = 100;
@@ -164,12 +164,12 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn account(number: u64) -> String {
+pub(crate) fn account(number: u64) -> String {
     format!("account-{number}")
 }
 
 /// The same payments in every run, in no visible pattern.
-fn payment(name: &str, number: usize) -> Call {
+pub(crate) fn payment(name: &str, number: usize) -> Call {
     let number = u64::try_from(number).expect("stories are short");
     let mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
     let (from, amount) = (mixed % ACCOUNTS, 1 + (mixed >> 20) % LARGEST);
