@@ -25,6 +25,9 @@ pub enum Frame {
     Fetch(Fetch),
     /// The answer to a question.
     Supply(Supply),
+    /// Of the app's state and of a ledger without bodies: between sidecars, and no concern of the
+    /// core's.
+    State(Bytes),
 }
 
 impl Frame {

@@ -14,6 +14,7 @@ mod dispatch;
 mod effect;
 mod event;
 mod execution;
+mod follower;
 mod frame;
 mod heartbeat;
 mod key_table;
@@ -53,6 +54,7 @@ pub use event::Event;
 pub use execution::{
     Answer, Certificate, Execution, ExecutionItem, Outcome, SettledAnswer, Settlement, Verdict,
 };
+pub use follower::{Bare, BareAnswer, Follower, Retention};
 pub use frame::{Entry, Fetch, Frame, Supply};
 pub use message::{
     Attestation, Message, NewView, Promise, PromisedAnswer, ResultVote, StatusReport, Subject,

@@ -310,6 +310,7 @@ impl Replica {
             Frame::Relay(messages) => self.on_relay(from, &messages, effects),
             Frame::Fetch(fetch) => self.on_fetch(from, &fetch, effects),
             Frame::Supply(supply) => self.on_supply(from, supply, effects),
+            Frame::State(_) => {}
         }
     }
 

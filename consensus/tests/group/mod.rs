@@ -151,6 +151,22 @@ impl Group {
         node.certificates.clear();
     }
 
+    /// The members.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// The certificate that a member has for the tree at the end of a sequence.
+    pub fn certificate(&self, id: usize, sequence: u64) -> Option<Certificate> {
+        let certificates = &self.nodes[id].certificates;
+        certificates.get(&Sequence(sequence)).cloned()
+    }
+
+    /// What a member checks signatures with.
+    pub fn authority(&self, id: usize) -> Arc<dyn Authority> {
+        self.nodes[id].authority.clone()
+    }
+
     /// A client's request at a gateway.
     pub fn request(&mut self, gateway: usize, key: &str, target: &str) -> Request {
         let request = Request {

@@ -1,0 +1,143 @@
+//! A replica follows entries without bodies: the same tree, the same keys, and nothing that was
+//! not certified.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "shared by the test binaries"
+)]
+mod group;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use byzantine_consensus::{
+    Bare, BareAnswer, Certificate, Follower, LedgerState, Rejection, Retention, Sequence,
+    Settlement, UnixMillis,
+};
+use group::Group;
+
+const INTERVAL: u64 = 4;
+
+/// Requests with repetitions and keys that are used twice, over two checkpoints.
+fn history() -> (Group, Vec<Settlement>) {
+    let mut group = Group::new(4, 1, INTERVAL);
+    for number in 0..12 {
+        let key = format!("key-{}", number % 5);
+        let target = format!("/{}", number % 3);
+        group.request(number % 4, &key, &target);
+        group.stabilize();
+        group.advance(Duration::from_millis(300));
+    }
+    let settlements = group.nodes[0].ledger.clone();
+    assert!(settlements.len() as u64 >= 2 * INTERVAL);
+    let duplicates = settlements.iter().filter(|it| {
+        let requests = it.requests.len();
+        requests > it.answers.len()
+    });
+    assert!(duplicates.count() > 0, "a repeated request makes no leaf");
+    (group, settlements)
+}
+
+fn bare(settlement: &Settlement) -> Bare {
+    let answers = settlement.answers.iter().map(|settled| BareAnswer {
+        leaf: settled.answer.leaf.clone(),
+        expires: settled.expires,
+    });
+    Bare {
+        batch: settlement.batch.clone(),
+        answers: answers.collect(),
+    }
+}
+
+fn follower(group: &Group) -> Follower {
+    Follower::new(
+        Arc::new(group.membership().clone()),
+        group.authority(3),
+        INTERVAL,
+        Retention {
+            client: Duration::from_hours(24),
+            gateway: Duration::from_mins(10),
+        },
+        LedgerState::default(),
+    )
+}
+
+fn interval(group: &Group, settlements: &[Settlement], number: u64) -> (Vec<Bare>, Certificate) {
+    let (first, last) = (number * INTERVAL + 1, (number + 1) * INTERVAL);
+    let within = settlements
+        .iter()
+        .filter(|it| (first..=last).contains(&it.sequence.0));
+    let certificate = group.certificate(0, last);
+    (
+        within.map(bare).collect(),
+        certificate.expect("a stable checkpoint has a certificate"),
+    )
+}
+
+#[test]
+fn tree_and_keys_follow_without_a_body() {
+    let (group, settlements) = history();
+    let mut follower = follower(&group);
+    let mut followed = Vec::new();
+    for number in 0..2 {
+        let (entries, certificate) = interval(&group, &settlements, number);
+        let (moved, settled) = follower.follow(&entries, &certificate).unwrap();
+        followed.extend(settled);
+        follower = moved;
+    }
+    assert_eq!(follower.sequence(), Sequence(2 * INTERVAL));
+    for (found, expected) in followed.iter().zip(&settlements) {
+        assert_eq!((found.size, found.root), (expected.size, expected.root));
+        assert_eq!(
+            (found.time, found.ordinal),
+            (expected.time, expected.ordinal)
+        );
+        assert_eq!(found.batch_leaf, expected.batch_leaf);
+        let names = |settlement: &Settlement| -> Vec<_> {
+            let answers = settlement.answers.iter();
+            let names = answers.map(|it| (it.request_id, it.key_hash, it.verdict, it.expires));
+            names.collect()
+        };
+        assert_eq!(names(found), names(expected));
+    }
+}
+
+#[test]
+fn whatever_is_altered_is_noticed_before_anything_is_kept() {
+    let (group, settlements) = history();
+    let (entries, certificate) = interval(&group, &settlements, 0);
+    let place = entries
+        .iter()
+        .position(|it| !it.answers.is_empty())
+        .unwrap();
+    let refused = |entries: &[Bare], certificate: &Certificate| {
+        follower(&group).follow(entries, certificate).err()
+    };
+    assert_eq!(refused(&entries, &certificate), None);
+    // A key that is remembered for the other time, which only the key table's digest tells.
+    let mut altered = entries.clone();
+    let expires = &mut altered[place].answers[0].expires;
+    *expires = UnixMillis(expires.0 - 24 * 3_600_000 + 600_000);
+    assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));
+    let mut altered = entries.clone();
+    altered[place].answers.clear();
+    assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));
+    let mut altered = entries.clone();
+    let answer = altered[place].answers[0].clone();
+    altered[place].answers.push(answer);
+    assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));
+    assert_eq!(
+        refused(&entries[..entries.len() - 1], &certificate),
+        Some(Rejection::Supply)
+    );
+    assert_eq!(
+        refused(&entries[1..], &certificate),
+        Some(Rejection::Supply)
+    );
+    let mut thin = certificate;
+    thin.cosignatures.truncate(2);
+    assert!(refused(&entries, &thin).is_some());
+}
