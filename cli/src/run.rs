@@ -58,7 +58,8 @@ Examples:
   byz run -f byzantineservice.yaml --fault 2=wrong-answer    watch it survive a liar
   byz run --state none --health-path /healthz -- ./my-service --port {port}
 
-Faults: crash, mute, slow, equivocate, wrong-answer, lying-gateway, corrupt-votes.")]
+Faults: crash, mute, slow, equivocate, wrong-answer, lying-gateway, corrupt-votes,
+false-snapshot.")]
 pub(crate) struct RunArguments {
     /// The manifest
     #[arg(short, long, value_name = "FILE")]

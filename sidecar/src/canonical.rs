@@ -36,6 +36,8 @@ pub struct RequestRules {
     dropped: BTreeSet<String>,
     covered: RequestFields,
     max_body_bytes: usize,
+    /// Where the app's whole state is, in one spelling.
+    reserved: Option<String>,
 }
 
 impl RequestRules {
@@ -50,7 +52,16 @@ impl RequestRules {
             dropped,
             covered,
             max_body_bytes,
+            reserved: None,
         }
+    }
+
+    /// Keeps clients away from `spec.app.state.snapshotPath`: whoever could send a PUT there would
+    /// replace the state of every replica.
+    #[must_use]
+    pub fn reserving(self, path: Option<&str>) -> Self {
+        let reserved = path.map(plain);
+        Self { reserved, ..self }
     }
 
     /// The largest body in bytes, of requests and of responses.
@@ -96,6 +107,15 @@ impl RequestRules {
         };
         let key = IdempotencyKey::new(&request.key).map_err(problem)?;
         let (path, query) = split_target(&request.target)?;
+        if self
+            .reserved
+            .as_ref()
+            .is_some_and(|reserved| *reserved == plain(path))
+        {
+            let detail = "The path is app.state.snapshotPath, which is between the application and \
+                          its sidecar.";
+            return Err(Problem::new(ProblemKind::NotOrderable, detail));
+        }
         let headers: Vec<(&str, &[u8])> = request
             .headers
             .iter()
@@ -112,6 +132,21 @@ impl RequestRules {
         };
         parts.base(&self.covered).map_err(problem)
     }
+}
+
+/// A path as an app may read it: decoded, without empty segments, in lower case.
+fn plain(path: &str) -> String {
+    let (mut decoded, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
+    while let Some((first, behind)) = rest.split_first() {
+        let code = behind.get(..2).filter(|_| *first == b'%');
+        let code = code.and_then(|code| std::str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        decoded.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &behind[2..] } else { behind };
+    }
+    let text = String::from_utf8_lossy(&decoded).to_ascii_lowercase();
+    let segments: Vec<&str> = text.split('/').filter(|it| !it.is_empty()).collect();
+    segments.join("/")
 }
 
 /// Whether a response to `method` may not change the app's state (RFC 9110 §9.2.1).
@@ -382,5 +417,27 @@ mod tests {
         for request in bad {
             assert!(rules().check(&request).is_err(), "{request:?}");
         }
+    }
+
+    #[test]
+    fn no_spelling_of_the_snapshot_path_is_forwarded() {
+        let good = canonical(HttpRequest::get("/"), b"").unwrap();
+        let rules = rules().reserving(Some("/byzantine/snapshot"));
+        let spellings = [
+            "/byzantine/snapshot",
+            "/byzantine/snapshot?x=1",
+            "/byzantine//snapshot/",
+            "/Byzantine/%73napshot",
+        ];
+        for target in spellings {
+            let target = target.to_owned();
+            let refused = rules.check(&Request {
+                target,
+                ..good.clone()
+            });
+            assert!(refused.is_err(), "{refused:?}");
+        }
+        let target = "/byzantine/snapshots".to_owned();
+        assert!(rules.check(&Request { target, ..good }).is_ok());
     }
 }

@@ -93,6 +93,9 @@ pub struct Config {
     /// How proofs travel.
     #[serde(default)]
     pub proofs: Proofs,
+    /// What is kept on disk.
+    #[serde(default)]
+    pub storage: Storage,
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
@@ -143,7 +146,7 @@ pub struct AppState {
     /// Where a durable app tells the last ordinal it applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_path: Option<String>,
-    /// Where an app in memory gives and takes snapshots.
+    /// Where the app gives (GET) and takes (PUT) its whole state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_path: Option<String>,
 }
@@ -219,6 +222,24 @@ impl Default for Consensus {
             view_change_timeout: Duration::from_secs(4),
             checkpoint_interval: 128,
             clock_bound: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What is kept on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Storage {
+    /// How long bodies are kept at least, in agreed time; longer while a replay or a client with
+    /// its key may need them.
+    #[serde(with = "duration_text")]
+    pub keep_bodies: Duration,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            keep_bodies: Duration::from_hours(24),
         }
     }
 }
@@ -349,6 +370,11 @@ impl Config {
             if let Some(path) = path.filter(|path| !path.starts_with('/')) {
                 return Err(refused(field, path, "a path starts with /"));
             }
+        }
+        let open = state.snapshot_path.as_ref();
+        if let Some(path) = open.filter(|path| self.http.unordered_paths.contains(path)) {
+            let rule = "clients must not reach app.state.snapshotPath";
+            return Err(refused("http.unorderedPaths", path, rule));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod log;
 mod notices;
 mod release;
 mod snapshot;
+mod transfer;
 mod watchfulness;
 
 use std::collections::VecDeque;
@@ -20,15 +21,17 @@ use std::time::{Duration, Instant};
 
 use byzantine_consensus::{
     Authority, Config, Effects, Event, Execution, Fetch, Frame, Outcome, Record, Recovered,
-    Replica, Sequence, Supply, Time, UnixMillis,
+    Replica, Sequence, Time, UnixMillis,
 };
 use byzantine_proof::{Digest, ReplicaId};
 use tokio::sync::{mpsc, watch};
 
+use crate::courier::{Delivered, Order};
 use crate::error::SidecarError;
 use crate::interposer::Interposer;
 use crate::ledger::Ledger;
 use crate::peers::{PeerEvent, PeerEvents, Peers};
+use crate::snapshots::Snapshots;
 use crate::status::ObservationKind;
 use crate::submission::{NotAccepted, Submission};
 use crate::telemetry::{Sighting, Telemetry, unix_milliseconds};
@@ -40,6 +43,7 @@ use watchfulness::Watchfulness;
 pub use history::CallHistory;
 pub use log::{JournalLog, Opening};
 pub use snapshot::Snapshot;
+pub use transfer::Replays;
 
 /// How long accepted requests may take to finish once the driver shall stop.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -83,6 +87,16 @@ pub struct DriverParts {
     pub telemetry: Arc<Telemetry>,
     /// Closed when the driver shall finish what it accepted and stop.
     pub stop: mpsc::Receiver<()>,
+    /// Where parcels about state go.
+    pub courier: mpsc::Sender<Delivered>,
+    /// What the courier wants done.
+    pub orders: mpsc::Receiver<Order>,
+    /// Snapshots of the app's state.
+    pub snapshots: Arc<Snapshots>,
+    /// Which bodies may be dropped at all.
+    pub replays: Replays,
+    /// And after how long, in agreed time.
+    pub keep_bodies: Duration,
 }
 
 /// Starts the driver's thread; it ends when it is told to, or when its disk fails.
@@ -104,7 +118,10 @@ pub fn spawn(parts: DriverParts) -> Result<JoinHandle<Result<(), SidecarError>>,
 }
 
 struct Driver {
+    config: Config,
     replica: Replica,
+    /// Whether the core rests, since the ledger moves without it.
+    suspended: bool,
     own: ReplicaId,
     others: Vec<ReplicaId>,
     origin: Digest,
@@ -126,6 +143,10 @@ struct Driver {
     notices: Notices,
     watchfulness: Watchfulness,
     admission: Admission,
+    courier: mpsc::Sender<Delivered>,
+    snapshots: Arc<Snapshots>,
+    replays: Replays,
+    keep_bodies: Duration,
     started: Instant,
     /// When the driver stops at the latest, once it was told to.
     farewell: Option<Instant>,
@@ -150,12 +171,15 @@ impl Driver {
         };
         let mut effects = Effects::default();
         let now = time(started);
+        let settings = config.clone();
         let replica = Replica::new(config, Arc::clone(&authority), recovered, now, &mut effects);
         let driver = Self {
             own,
             others,
             origin: replica.origin_digest(),
+            config: settings,
             replica,
+            suspended: false,
             authority,
             journal: parts.journal,
             ledger,
@@ -165,6 +189,7 @@ impl Driver {
                 peers: parts.peer_events,
                 submissions: parts.submissions,
                 outcomes: parts.outcomes,
+                orders: parts.orders,
                 stop: parts.stop,
             },
             announce: parts.announce,
@@ -178,6 +203,10 @@ impl Driver {
             watchfulness: Watchfulness::new(members, faults, started),
             telemetry,
             admission: Admission::default(),
+            courier: parts.courier,
+            snapshots: parts.snapshots,
+            replays: parts.replays,
+            keep_bodies: parts.keep_bodies,
             started,
             farewell: None,
         };
@@ -211,8 +240,12 @@ impl Driver {
 
     /// When there is something to do without any input.
     fn wake(&self) -> tokio::time::Instant {
-        let core = self.started + self.replica.next_deadline();
         let own = Instant::now() + Watchfulness::INTERVAL;
+        let core = if self.suspended {
+            own
+        } else {
+            self.started + self.replica.next_deadline()
+        };
         core.min(self.farewell.unwrap_or(own)).min(own).into()
     }
 
@@ -226,6 +259,9 @@ impl Driver {
         if inputs.stop {
             tracing::info!("finishing what was accepted");
             self.farewell = Some(Instant::now() + FAREWELL);
+        }
+        for order in inputs.orders {
+            self.obey(order, effects)?;
         }
         for (sequence, outcomes) in inputs.outcomes {
             self.step(Event::Executed { sequence, outcomes }, effects);
@@ -248,6 +284,9 @@ impl Driver {
     }
 
     fn step(&mut self, event: Event, effects: &mut Effects) {
+        if self.suspended {
+            return;
+        }
         self.replica.handle(time(self.started), event, effects);
     }
 
@@ -272,28 +311,19 @@ impl Driver {
                 } => {
                     // Reading the ledger is work: once a tick for each peer.
                     if !std::mem::replace(&mut supplied, true) {
-                        self.supply(from, first)?;
+                        self.supply_entries(from, first)?;
                     }
                 }
+                PeerEvent::Frame {
+                    frame: Frame::State(parcel),
+                    room,
+                } => self.pass_on(from, parcel, room),
                 PeerEvent::Frame { frame, room } => {
                     self.watchfulness.heard(from, &frame);
                     self.step(Event::Received { from, frame }, effects);
                     drop(room);
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn supply(&mut self, to: ReplicaId, first: Sequence) -> Result<(), SidecarError> {
-        let entries = self.ledger.supply(first)?;
-        if !entries.is_empty() {
-            self.send(
-                &[],
-                &[],
-                &[],
-                &[(to, Frame::Supply(Supply::Entries(entries)))],
-            );
         }
         Ok(())
     }
@@ -313,6 +343,10 @@ impl Driver {
         self.telemetry.count(|counters| counters.requests += 1);
         if self.farewell.is_some() {
             refuse(submission.reply, NotAccepted::ShuttingDown);
+            return Ok(());
+        }
+        if self.suspended {
+            refuse(submission.reply, NotAccepted::CatchingUp);
             return Ok(());
         }
         let key_hash = &submission.key_hash;

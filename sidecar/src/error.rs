@@ -8,6 +8,7 @@ use byzantine_proof::ProofError;
 use crate::config::ConfigError;
 use crate::keystore::KeystoreError;
 use crate::ledger::LedgerError;
+use crate::snapshots::SnapshotError;
 
 /// Why a sidecar cannot start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum SidecarError {
     /// The ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The snapshots of the app's state cannot be kept.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotError),
     /// The membership file cannot be read.
     #[error("cannot read the membership {}: {source}; `membership` in the configuration must \
         name the file that `byz run` or the operator wrote", path.display())]

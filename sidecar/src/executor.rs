@@ -4,12 +4,14 @@
 //! response lost in a crash, or too late - is `Lost`, never guessed: the others settle it, and an
 //! app whose state has become doubtful is brought up to date or rebuilt before it counts again.
 
+mod bulk;
 mod client;
 mod failure;
 mod life;
 mod listening;
 mod outcome_log;
 mod recovery;
+mod snapshotting;
 mod stamp;
 
 use std::collections::BTreeSet;
@@ -28,6 +30,7 @@ use crate::canonical::is_safe;
 use crate::config::{App, StateKind};
 use crate::interposer::Interposer;
 use crate::respond::{AppBody, AppResponse, Place, Responder};
+use crate::snapshots::Snapshots;
 use crate::submission::{AppHealth, ExecutorPort, History};
 
 use client::AppClient;
@@ -36,6 +39,8 @@ use life::{Life, Lives};
 use outcome_log::OutcomeLog;
 use recovery::{Readiness, Standing};
 use stamp::Stamp;
+
+pub use snapshotting::SNAPSHOT_CHECKPOINTS;
 
 /// The most safe requests on the app at once.
 const MAX_CONCURRENT: usize = 16;
@@ -47,8 +52,12 @@ const MAX_ATTEMPTS: usize = 3;
 pub struct ExecutorParts {
     /// Its two ends to the driver.
     pub port: ExecutorPort,
-    /// Every call ever handed over.
+    /// Every call ever handed over, as far back as it is kept.
     pub history: Arc<dyn History>,
+    /// Snapshots of the app's state; none are made without `app.state.snapshotPath`.
+    pub snapshots: Arc<Snapshots>,
+    /// K.
+    pub checkpoint_interval: u64,
     /// Makes answers of responses.
     pub responder: Responder,
     /// The app.
@@ -74,6 +83,8 @@ pub struct ExecutorParts {
 pub struct Executor {
     port: ExecutorPort,
     history: Arc<dyn History>,
+    snapshots: Arc<Snapshots>,
+    snapshot_interval: u64,
     responder: Responder,
     app: App,
     client: Arc<AppClient>,
@@ -85,8 +96,8 @@ pub struct Executor {
     standing: Standing,
     /// The batch being executed, or else the last one that was.
     executing: Sequence,
-    /// A call that was executed, and its batch: where to look for the next ones.
-    reached: (u64, Sequence),
+    /// The last batch that called the app.
+    last_called: Sequence,
     /// Calls that the app did not survive or answer, however often.
     given_up: BTreeSet<u64>,
     /// What diverged before this batch was another state of the app.
@@ -105,6 +116,8 @@ impl Executor {
         let ExecutorParts {
             port,
             history,
+            snapshots,
+            checkpoint_interval,
             responder,
             app,
             health,
@@ -119,6 +132,8 @@ impl Executor {
         Self {
             port,
             history,
+            snapshots,
+            snapshot_interval: checkpoint_interval.saturating_mul(SNAPSHOT_CHECKPOINTS),
             responder,
             app,
             client: Arc::new(client),
@@ -129,7 +144,7 @@ impl Executor {
             outcome_log,
             standing: Standing::Unknown,
             executing: Sequence(0),
-            reached: (0, Sequence(0)),
+            last_called: Sequence(0),
             given_up: BTreeSet::new(),
             rebuilt_from: Sequence(0),
             health_checked: Instant::now(),
@@ -144,6 +159,7 @@ impl Executor {
     pub fn starting_after(self, last: Sequence) -> Self {
         Self {
             executing: last,
+            last_called: last,
             ..self
         }
     }
@@ -180,6 +196,7 @@ impl Executor {
     /// restart is not reported again: the app gets it with the next batch if its state lacks it.
     async fn take(&mut self, execution: Execution, log: &mut OutcomeLog) -> io::Result<bool> {
         let sequence = execution.sequence;
+        self.snapshot_before(&execution).await;
         self.executing = sequence;
         if execution.recorded.is_some() {
             return Ok(true);
@@ -273,7 +290,6 @@ impl Executor {
         result: Result<AppResponse, CallFailure>,
     ) -> Option<Outcome> {
         let place = place(execution, item);
-        self.reached = self.reached.max((ordinal, execution.sequence));
         match result {
             Ok(response) => {
                 self.applied(life, ordinal);

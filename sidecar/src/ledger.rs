@@ -2,17 +2,20 @@
 //!
 //! One writer, the driver; any number of readers, each seeing whole ticks. What a tick appends is
 //! visible at once and durable at the next stable checkpoint; until then the journal has it.
-//! The file names its origin and replica, and nothing foreign or damaged is opened.
+//! The file names its origin and replica, and nothing foreign or damaged is opened. Bodies that
+//! nobody needs any more are dropped, and their pages used again; leaves and tree stay.
 
 mod entry;
 mod error;
 mod open;
+mod prune;
 mod read;
 mod serve;
 mod table;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use byzantine_consensus::{Certificate, Sequence, UnixMillis};
@@ -22,12 +25,16 @@ use redb::Database;
 
 pub use entry::StoredEntry;
 pub use error::LedgerError;
+pub use prune::Dispensable;
+pub use serve::Kept;
 
 /// An open ledger.
 pub struct Ledger {
     path: PathBuf,
     database: Database,
     membership: Arc<Membership>,
+    /// The first sequence whose bodies are kept.
+    bodies: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -82,6 +89,11 @@ impl Ledger {
         let state = self.state();
         let newest = state.certified.as_ref();
         newest.map_or(Sequence(0), |certified| certified.sequence)
+    }
+
+    /// The first sequence whose bodies are kept; everything before can be proved, not replayed.
+    pub fn first_bodies(&self) -> Sequence {
+        Sequence(self.bodies.load(Ordering::Acquire))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

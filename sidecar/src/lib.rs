@@ -11,6 +11,7 @@ const _: () =
 pub mod admin;
 pub mod canonical;
 pub mod config;
+pub mod courier;
 pub mod difference;
 pub mod driver;
 pub mod enrolment;
@@ -29,6 +30,7 @@ pub mod program;
 pub mod respond;
 pub mod shutdown;
 pub mod sidecar;
+pub mod snapshots;
 pub mod status;
 pub mod submission;
 pub mod telemetry;

@@ -23,6 +23,7 @@ use crate::problem::{PROBLEM_MEDIA_TYPE, Problem, ProblemKind};
 pub use byzantine_consensus::Place;
 pub(crate) use coding::Coding;
 use fields::ResponseFields;
+pub(crate) use fields::state as stated_digest;
 
 /// What the app sent back.
 #[derive(Debug, Clone)]

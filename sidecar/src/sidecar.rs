@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use byzantine_consensus::{Keys, Record};
+use byzantine_consensus::{Keys, Record, Retention};
 use byzantine_proof::{Membership, ReplicaId, RequestFields};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,8 +17,9 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Reporter, WaitingAdmin};
 use crate::canonical::RequestRules;
-use crate::config::{self, Config, ConfigError};
-use crate::driver::{self, CallHistory, DriverParts, JournalLog, Snapshot};
+use crate::config::{self, Config, ConfigError, StateKind};
+use crate::courier::{Courier, CourierParts, Delivered, Order};
+use crate::driver::{self, CallHistory, DriverParts, JournalLog, Replays, Snapshot};
 use crate::enrolment::{Credentials, Enroller};
 use crate::error::SidecarError;
 use crate::executor::{Executor, ExecutorParts};
@@ -30,6 +31,7 @@ use crate::memory::{self, Memory};
 use crate::peers::{Neighbourhood, PeerEvents, Peers};
 use crate::respond::Responder;
 use crate::shutdown::Signals;
+use crate::snapshots::Snapshots;
 use crate::status::EnrolmentStatus;
 use crate::submission::{AppHealth, Driver, ExecutorPort, OutcomeSender};
 use crate::telemetry::Telemetry;
@@ -144,6 +146,7 @@ struct Listeners {
 struct Stores {
     telemetry: Arc<Telemetry>,
     ledger: Arc<Ledger>,
+    snapshots: Arc<Snapshots>,
     history: Arc<CallHistory>,
     journal: JournalLog,
     records: Vec<Record>,
@@ -153,6 +156,7 @@ struct Stores {
 struct DriverEnds {
     gateway: Driver,
     port: ExecutorPort,
+    courier: Courier,
     thread: std::thread::JoinHandle<Result<(), SidecarError>>,
 }
 
@@ -163,6 +167,7 @@ struct Running {
     stop_driver: mpsc::Sender<()>,
     driver: oneshot::Receiver<Result<(), SidecarError>>,
     executor: tokio::task::JoinHandle<()>,
+    courier: tokio::task::JoinHandle<()>,
     admin: tokio::task::JoinHandle<()>,
     _lock: File,
 }
@@ -201,19 +206,22 @@ impl Foundation {
         let (snapshot, seen_snapshot) = watch::channel(Snapshot::default());
         let (stop_driver, stop) = mpsc::channel(1);
         let admin = Admin {
-            reporter: self.reporter(Arc::clone(&stores.ledger), seen_health),
+            reporter: self.reporter(&stores, seen_health),
             telemetry: Arc::clone(&telemetry),
             snapshot: seen_snapshot,
         };
         let (history, shared) = (Arc::clone(&stores.history), Arc::clone(&interposer));
+        let snapshots = Arc::clone(&stores.snapshots);
         let ends = self.drive(stores, listeners.peer, shared, (snapshot, stop))?;
-        let executor = self.executor(ends.port, history, health, &interposer, &telemetry);
+        let past = (history, snapshots);
+        let executor = self.executor(ends.port, past, health, &interposer, &telemetry);
         Ok(Running {
             gateway: self.gateway(ends.gateway, interposer, telemetry),
             http: listeners.http,
             stop_driver,
             driver: ended(ends.thread)?,
             executor: tokio::spawn(executor.run()),
+            courier: tokio::spawn(ends.courier.run()),
             admin: tokio::spawn(admin.serve(listeners.admin)),
             _lock: self.lock,
         })
@@ -232,6 +240,7 @@ impl Foundation {
         let (journal, records) = memory.recall(&ledger, &telemetry)?;
         Ok(Stores {
             telemetry,
+            snapshots: Arc::new(Snapshots::open(self.config.data.join("snapshots"))?),
             history: Arc::new(CallHistory::new(Arc::clone(&ledger))),
             ledger,
             journal,
@@ -250,10 +259,12 @@ impl Foundation {
         let Stores {
             telemetry,
             ledger,
+            snapshots,
             history,
             journal,
             records,
         } = stores;
+        let (courier, parcels, orders) = self.courier(&ledger, &snapshots);
         let (gateway, submissions, announce) = Driver::channel(
             Arc::clone(&self.membership),
             Arc::clone(&ledger),
@@ -281,6 +292,11 @@ impl Foundation {
             interposer,
             telemetry,
             stop,
+            courier: parcels,
+            orders,
+            snapshots,
+            replays: self.replays(),
+            keep_bodies: self.keep_bodies(),
         })?;
         let port = ExecutorPort {
             executions: to_run,
@@ -290,6 +306,7 @@ impl Foundation {
         Ok(DriverEnds {
             gateway,
             port,
+            courier,
             thread,
         })
     }
@@ -310,8 +327,48 @@ impl Foundation {
             checkpoint_interval: consensus.checkpoint_interval,
             clock_bound: consensus.clock_bound,
             client_key_retention: self.config.http.key_retention,
-            gateway_key_retention: GATEWAY_KEY_RETENTION,
+            gateway_key_retention: self.retention().gateway,
             verdicts: Arc::new(self.responder()),
+        }
+    }
+
+    fn courier(
+        &self,
+        ledger: &Arc<Ledger>,
+        snapshots: &Arc<Snapshots>,
+    ) -> (Courier, mpsc::Sender<Delivered>, mpsc::Receiver<Order>) {
+        Courier::new(CourierParts {
+            membership: Arc::clone(&self.membership),
+            replica: self.replica,
+            authority: Arc::new(self.authority()),
+            interval: self.config.consensus.checkpoint_interval,
+            retention: self.retention(),
+            ledger: Arc::clone(ledger),
+            snapshots: Arc::clone(snapshots),
+        })
+    }
+
+    /// A key that nobody but a gateway knows is not worth more than one that a client chose.
+    fn retention(&self) -> Retention {
+        let client = self.config.http.key_retention;
+        Retention {
+            client,
+            gateway: GATEWAY_KEY_RETENTION.min(client),
+        }
+    }
+
+    /// As long as a key is remembered, its answer may be asked for.
+    fn keep_bodies(&self) -> Duration {
+        let kept = self.config.storage.keep_bodies;
+        kept.max(self.config.http.key_retention)
+    }
+
+    fn replays(&self) -> Replays {
+        let state = &self.config.app.state;
+        match (state.kind, &state.snapshot_path) {
+            (StateKind::None, _) => Replays::Never,
+            (_, Some(_)) => Replays::FromSnapshots,
+            (_, None) => Replays::All,
         }
     }
 
@@ -341,7 +398,9 @@ impl Foundation {
     fn rules(&self) -> RequestRules {
         let http = &self.config.http;
         let dropped = http.drop_request_headers.iter().map(String::as_str);
+        let state = &self.config.app.state;
         RequestRules::new(dropped, self.covered.clone(), http.max_body_bytes)
+            .reserving(state.snapshot_path.as_deref())
     }
 
     fn responder(&self) -> Responder {
@@ -353,7 +412,7 @@ impl Foundation {
     fn executor(
         &self,
         port: ExecutorPort,
-        history: Arc<CallHistory>,
+        (history, snapshots): (Arc<CallHistory>, Arc<Snapshots>),
         health: watch::Sender<AppHealth>,
         interposer: &Arc<dyn Interposer>,
         telemetry: &Arc<Telemetry>,
@@ -364,6 +423,8 @@ impl Foundation {
         Executor::new(ExecutorParts {
             port,
             history,
+            snapshots,
+            checkpoint_interval: self.config.consensus.checkpoint_interval,
             responder: self.responder(),
             app: self.config.app.clone(),
             host: format!("{}.{}", service.name(), service.namespace()),
@@ -392,11 +453,12 @@ impl Foundation {
         })
     }
 
-    fn reporter(&self, ledger: Arc<Ledger>, health: watch::Receiver<AppHealth>) -> Reporter {
+    fn reporter(&self, stores: &Stores, health: watch::Receiver<AppHealth>) -> Reporter {
         Reporter {
             membership: Arc::clone(&self.membership),
             replica: self.replica,
-            ledger,
+            ledger: Arc::clone(&stores.ledger),
+            snapshots: Arc::clone(&stores.snapshots),
             health,
             state: self.config.app.state.kind,
             checkpoint_interval: self.config.consensus.checkpoint_interval,
@@ -423,6 +485,7 @@ impl Running {
             _ = &mut executor => Err(SidecarError::ExecutorLost),
         };
         executor.abort();
+        self.courier.abort();
         self.admin.abort();
         ended
     }

@@ -48,6 +48,9 @@ pub struct Status {
     pub ordinal: u64,
     /// The app beside the replica.
     pub app: AppStatus,
+    /// How far back calls are kept, and what an app is rebuilt from.
+    #[serde(default)]
+    pub past: PastStatus,
     /// The other replicas as seen from here.
     pub peers: Vec<PeerStatus>,
     /// Counts since the start of this process.
@@ -105,6 +108,28 @@ pub struct AppStatus {
     pub data_differ: bool,
     /// What it is doing, or what is wrong with it.
     pub detail: String,
+}
+
+/// How far back calls are kept, and what an app is rebuilt from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PastStatus {
+    /// The first sequence whose request and response bodies are kept.
+    pub first_bodies: u64,
+    /// The sequence of the newest snapshot of the app's state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_sequence: Option<u64>,
+    /// Its size in bytes.
+    pub snapshot_bytes: u64,
+    /// The sequence of the snapshot from which the app was last rebuilt, since this process
+    /// started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_sequence: Option<u64>,
+    /// Calls sent to the app again since this process started.
+    pub replayed_calls: u64,
+    /// Why the last snapshot could not be made or used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// Another replica as seen from here.

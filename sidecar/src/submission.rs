@@ -46,6 +46,9 @@ pub enum NotAccepted {
     /// The replica is shutting down.
     #[error("this replica is shutting down")]
     ShuttingDown,
+    /// The ledger is being brought over from the others.
+    #[error("this replica is catching up with the others")]
+    CatchingUp,
     /// The canonical form is too long or not valid.
     #[error("the request has no valid canonical form")]
     Invalid,
@@ -192,8 +195,14 @@ pub trait History: Send + Sync {
     /// that did not call the app are left out, as are those settled by a verdict.
     ///
     /// # Errors
-    /// The ledger's.
+    /// The ledger's; [`LedgerError::Pruned`] where bodies from there on were dropped.
     fn calls_from(&self, sequence: Sequence, limit: usize) -> Result<Vec<Execution>, LedgerError>;
+
+    /// The sequence in which to look for a call first: it is that one's, or it lies before.
+    ///
+    /// # Errors
+    /// The ledger's.
+    fn batch_of_call(&self, ordinal: u64) -> Result<Sequence, LedgerError>;
 }
 
 /// Where the state lies that is not what was agreed on.

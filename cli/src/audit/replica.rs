@@ -4,14 +4,17 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use byzantine_consensus::{Certificate, Entry, Sequence};
+use byzantine_consensus::{Certificate, Sequence};
 use byzantine_proof::tree::{leaf_hash, verify_inclusion};
 use byzantine_proof::{Checkpoint, Membership, ReplicaId};
-use byzantine_sidecar::ledger::Ledger;
+use byzantine_sidecar::ledger::{Kept, Ledger};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::run::ReplicaDirectory;
+
+/// Sequences read at a time.
+const STRIDE: usize = 256;
 
 /// An open ledger and whose it is.
 pub(super) struct Audited {
@@ -53,7 +56,7 @@ impl Audited {
     ) -> Result<u64, CliError> {
         let (mut from, mut position, mut checked, mut last) = (Sequence(1), 0, 0, None);
         loop {
-            let entries = self.ledger.supply(from)?;
+            let entries = self.ledger.kept(from, STRIDE)?;
             if entries.is_empty() {
                 return Ok(checked);
             }
@@ -106,7 +109,7 @@ impl Audited {
 
     fn check_answers(
         &self,
-        entry: &Entry,
+        entry: &Kept,
         position: u64,
         findings: &mut Vec<String>,
     ) -> Result<(), CliError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use byzantine_resource::{DurationText, Spec, StateType, Transport};
 use byzantine_sidecar::config::{
     App, AppState, Config, Consensus, Http, Listen, Log, LogFormat, ProofTransport, Proofs,
-    StateKind,
+    StateKind, Storage,
 };
 
 use super::directory::RunDirectory;
@@ -58,6 +58,9 @@ fn configuration(plan: &Plan, run: &RunDirectory, replica: usize, app_port: u16)
         consensus: consensus(spec),
         proofs: Proofs {
             transport: transport(spec),
+        },
+        storage: Storage {
+            keep_bodies: duration(&spec.storage.ledger.keep_bodies),
         },
         log: Log {
             format: LogFormat::Text,

@@ -41,6 +41,7 @@ pub fn sidecar_config(subject: Subject<'_>, http: &Http) -> String {
         "http": settings_of(spec, http),
         "consensus": consensus(spec),
         "proofs": {"transport": spec.proofs.transport},
+        "storage": {"keepBodies": spec.storage.ledger.keep_bodies},
         "log": {"format": spec.sidecar.log_format, "level": spec.sidecar.log_level},
         "enrolment": enrolment(&subject.service.origin_stem(), subject.settings),
     });

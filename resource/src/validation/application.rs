@@ -26,6 +26,7 @@ pub(super) fn check(findings: &mut Findings, spec: &Spec) {
     path(findings, "spec.app.healthPath", &app.health_path);
     findings.duration("spec.app.timeout", &app.timeout, Duration::from_millis(10));
     state(findings, &app.state);
+    secluded(findings, spec);
     overrides(findings, spec);
 }
 
@@ -111,6 +112,17 @@ fn path(findings: &mut Findings, place: &str, path: &str) {
             why,
             "start it with /, such as `/healthz`",
         );
+    }
+}
+
+/// Whoever reaches the whole state may replace it.
+fn secluded(findings: &mut Findings, spec: &Spec) {
+    let unordered = spec.http.unordered_paths.iter().enumerate();
+    let snapshots = spec.app.state.snapshot_path.as_ref();
+    for (i, path) in unordered.filter(|(_, path)| Some(*path) == snapshots) {
+        let place = format!("spec.http.unorderedPaths[{i}]");
+        let why = "it is app.state.snapshotPath, and clients must not get there";
+        findings.add(place, format!("\"{path}\""), why, "take it out");
     }
 }
 

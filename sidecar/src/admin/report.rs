@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::config::StateKind;
 use crate::driver::Snapshot;
 use crate::ledger::Ledger;
-use crate::status::{AppStatus, PeerStatus, Status};
+use crate::snapshots::Snapshots;
+use crate::status::{AppStatus, PastStatus, PeerStatus, Status};
 use crate::submission::{AppHealth, Diverged};
 use crate::telemetry::Telemetry;
 
@@ -21,6 +22,8 @@ pub struct Reporter {
     pub replica: ReplicaId,
     /// Its ledger.
     pub ledger: Arc<Ledger>,
+    /// The snapshots of its app's state.
+    pub snapshots: Arc<Snapshots>,
     /// Its app.
     pub health: watch::Receiver<AppHealth>,
     /// What its app keeps.
@@ -74,6 +77,7 @@ impl Reporter {
             ledger_root: tip.frontier.root().to_base64(),
             ordinal: tip.ordinal,
             app: self.app(),
+            past: self.past(),
             peers: peers(snapshot),
             counters: telemetry.counters(),
             observations: telemetry.observations(),
@@ -88,6 +92,18 @@ impl Reporter {
             status.stable_checkpoint_sequence = standing.stable.0;
         }
         status
+    }
+
+    fn past(&self) -> PastStatus {
+        let report = self.snapshots.report();
+        PastStatus {
+            first_bodies: self.ledger.first_bodies().0,
+            snapshot_sequence: report.newest.map(|(sequence, _)| sequence.0),
+            snapshot_bytes: report.newest.map_or(0, |(_, bytes)| bytes),
+            restored_sequence: report.restored.map(|sequence| sequence.0),
+            replayed_calls: report.replayed,
+            trouble: report.trouble,
+        }
     }
 
     fn app(&self) -> AppStatus {

@@ -43,6 +43,11 @@ impl CallHistory {
         }
     }
 
+    /// Forgets all that is not in the ledger: it will be handed over anew.
+    pub(super) fn start_over(&self) {
+        self.lock().clear();
+    }
+
     /// Calls handed over and not in the ledger yet.
     pub(super) fn unsettled(&self) -> usize {
         self.lock().len()
@@ -64,5 +69,9 @@ impl History for CallHistory {
         let room = limit.saturating_sub(calls.len());
         calls.extend(recent.into_iter().filter(later).take(room));
         Ok(calls)
+    }
+
+    fn batch_of_call(&self, ordinal: u64) -> Result<Sequence, LedgerError> {
+        self.ledger.batch_of_call(ordinal)
     }
 }

@@ -8,6 +8,7 @@ use byzantine_proof::ReplicaId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use crate::courier::Order;
 use crate::peers::{PeerEvent, PeerEvents};
 use crate::submission::Submission;
 
@@ -15,12 +16,14 @@ use crate::submission::Submission;
 const PEER_SHARE: usize = 64;
 const SUBMISSION_SHARE: usize = 512;
 const OUTCOME_SHARE: usize = 64;
+const ORDER_SHARE: usize = 16;
 
 /// The sources.
 pub(super) struct Inbox {
     pub(super) peers: PeerEvents,
     pub(super) submissions: mpsc::Receiver<Submission>,
     pub(super) outcomes: mpsc::Receiver<(Sequence, Vec<Outcome>)>,
+    pub(super) orders: mpsc::Receiver<Order>,
     /// Closed when the driver shall stop.
     pub(super) stop: mpsc::Receiver<()>,
 }
@@ -31,13 +34,14 @@ pub(super) struct Inputs {
     pub(super) peers: Vec<(ReplicaId, Vec<PeerEvent>)>,
     pub(super) submissions: Vec<Submission>,
     pub(super) outcomes: Vec<(Sequence, Vec<Outcome>)>,
+    pub(super) orders: Vec<Order>,
     pub(super) stop: bool,
 }
 
 impl Inputs {
     fn is_empty(&self) -> bool {
         let quiet = self.peers.is_empty() && self.submissions.is_empty();
-        quiet && self.outcomes.is_empty() && !self.stop
+        quiet && self.outcomes.is_empty() && self.orders.is_empty() && !self.stop
     }
 }
 
@@ -73,6 +77,7 @@ impl Inbox {
         }
         inputs.submissions = drain(&mut self.submissions, context, SUBMISSION_SHARE);
         inputs.outcomes = drain(&mut self.outcomes, context, OUTCOME_SHARE);
+        inputs.orders = drain(&mut self.orders, context, ORDER_SHARE);
         // Told once; afterwards the closed channel would be ready for ever.
         inputs.stop = !stopping && self.stop.poll_recv(context).is_ready();
         inputs

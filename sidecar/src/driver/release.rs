@@ -118,7 +118,9 @@ impl Driver {
     }
 
     /// At a stable checkpoint the ledger is made durable; then the journal needs nothing before.
+    /// What was pruned is durable with it, too.
     fn compact(&mut self, stable: Sequence) -> Result<(), SidecarError> {
+        self.prune()?;
         self.ledger.make_durable(Some(stable))?;
         let base = self.replica.journal_base();
         self.journal.compact(&base)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -157,7 +157,12 @@ impl AppClient {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, CallFailure> {
+    /// A new connection, for bodies of any kind.
+    pub(super) async fn connect<B>(&self) -> Result<SendRequest<B>, CallFailure>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let unreachable = |source| CallFailure::Unreachable {
             address: self.address.clone(),
             source,

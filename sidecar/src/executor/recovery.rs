@@ -1,7 +1,8 @@
 //! Bringing the app to where the next call finds it: every earlier call executed, exactly once.
 //!
-//! `None` needs nothing. `Memory` is rebuilt in a fresh process by replaying all calls; a process
-//! whose state is in doubt is never used again. `Durable` says what it applied and goes on there.
+//! `None` needs nothing. `Memory` is rebuilt in a fresh process, from the newest snapshot if it
+//! makes them, by replaying the calls since; a process whose state is in doubt is never used again.
+//! `Durable` says what it applied and goes on there, after a snapshot where it has lost its data.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use super::life::Life;
 use super::{Executor, MAX_ATTEMPTS, ordinal, place};
 use crate::canonical::is_safe;
 use crate::config::StateKind;
+use crate::ledger::LedgerError;
 use crate::submission::{AppHealth, Diverged};
 
 /// How long to wait before a silent app is asked again, first and at most.
@@ -153,10 +155,16 @@ impl Executor {
             return None;
         }
         // It was executed in an earlier life of this sidecar, and the answer went with that.
-        if applied - ordinal > MAX_AHEAD {
+        if applied - ordinal > MAX_AHEAD && !self.is_state_of_others(applied) {
             self.refuse_foreign(life, applied, ordinal);
         }
         Some(Readiness::Lost)
+    }
+
+    /// Whether the app was given the state of replicas that are ahead of this one.
+    fn is_state_of_others(&self, applied: u64) -> bool {
+        let newest = self.snapshots.newest_first().into_iter().next();
+        newest.is_some_and(|newest| applied.saturating_sub(newest.manifest.ordinal) <= MAX_AHEAD)
     }
 
     /// At the start: everything that was ever executed.
@@ -193,11 +201,11 @@ impl Executor {
             );
             return;
         }
-        tracing::info!("a new start of the app: it is rebuilt by replaying all calls");
+        tracing::info!("a new start of the app: it is rebuilt");
         self.lives.mark_used(&life);
         self.rebuilt_from = self.executing;
         self.applied(life.clone(), 0);
-        self.replay(&life, 1, end).await;
+        self.rebuild(&life, end).await;
     }
 
     async fn reconcile_durable(&mut self, life: Life, end: u64) {
@@ -226,12 +234,22 @@ impl Executor {
             _ => {
                 self.diverged_at = None;
                 self.applied(life.clone(), applied);
-                self.replay(&life, applied + 1, end).await;
+                self.rebuild(&life, end).await;
             }
         }
     }
 
-    async fn ask_applied(&self) -> Result<u64, String> {
+    /// From a snapshot, if one is ahead of the app, and by replaying what came after.
+    async fn rebuild(&mut self, life: &Life, end: u64) {
+        if let Standing::Current { applied, .. } = self.standing {
+            self.restore(life, applied).await;
+        }
+        if let Standing::Current { applied, .. } = self.standing {
+            self.replay(life, applied + 1, end).await;
+        }
+    }
+
+    pub(super) async fn ask_applied(&self) -> Result<u64, String> {
         let path = self.app.state.applied_path.as_deref().unwrap_or_default();
         let refused = |what: String| {
             format!(
@@ -255,6 +273,9 @@ impl Executor {
     /// Sends the calls from `first` up to, without, `end`, and notes how far that went.
     async fn replay(&mut self, life: &Life, first: u64, end: u64) {
         if let Err(setback) = self.try_replay(life, first, end).await {
+            if let Setback::History(LedgerError::Pruned { first, .. }) = setback {
+                return self.await_snapshot(life, Sequence(first)).await;
+            }
             tracing::warn!(%setback, "bringing the app up to date failed");
             self.fall_back(life.clone(), &setback).await;
         } else if let (Standing::Current { applied, .. }, true) =
@@ -262,6 +283,35 @@ impl Executor {
         {
             // Numbers without a call to send count as executed.
             *applied = (*applied).max(end - 1);
+        }
+    }
+
+    /// The calls before `first` are not kept any more: the others have snapshots. Waits for one, or
+    /// for another start of the app.
+    async fn await_snapshot(&mut self, life: &Life, first: Sequence) {
+        let mut changes = self.snapshots.changes();
+        let detail = if self.app.state.snapshot_path.is_some() {
+            "It is rebuilt from a snapshot, which comes from the other replicas."
+        } else {
+            "Earlier calls are not kept any more, and without app.state.snapshotPath there is \
+             nothing else to rebuild it from. Give this replica a copy of the others' app data."
+        };
+        while let Standing::Current { applied, .. } = self.standing {
+            changes.mark_unchanged();
+            self.restore(life, applied).await;
+            let now = &self.standing;
+            if matches!(now, Standing::Current { applied: now, .. } if *now > applied) {
+                self.snapshots.satisfied();
+                return;
+            }
+            if self.lives.current().as_ref() != Some(life) {
+                self.standing = Standing::Unknown;
+                return;
+            }
+            self.announce(false, true, detail);
+            self.snapshots.want(Sequence(first.0.saturating_sub(1)));
+            // In vain is no harm: it is looked at again.
+            let _ = tokio::time::timeout(LONGEST_PAUSE, changes.changed()).await;
         }
     }
 
@@ -290,9 +340,7 @@ impl Executor {
         if first >= end {
             return Ok(());
         }
-        // The calls in front of `first` are not looked at again.
-        let known = self.reached.0 <= first;
-        let mut sequence = if known { self.reached.1 } else { Sequence(0) };
+        let mut sequence = self.batch_of(first).await?;
         while sequence <= self.executing {
             let mut batches = self.read_history(sequence, REPLAYED_BATCHES).await?;
             // What was handed over and not begun yet has its turn later.
@@ -327,6 +375,7 @@ impl Executor {
                 continue;
             };
             self.announce(false, true, "");
+            self.snapshots.note_replayed();
             match self.call(request, life).await {
                 Ok(_) | Err(CallFailure::Unreadable(_)) => {}
                 Err(CallFailure::TimedOut) if is_safe(&item.request.method) => {}
@@ -336,7 +385,6 @@ impl Executor {
                 }
             }
             self.applied(life.clone(), ordinal);
-            self.reached = (ordinal, batch.sequence);
         }
         Ok(())
     }
@@ -370,6 +418,13 @@ impl Executor {
         let read = tokio::task::spawn_blocking(move || history.calls_from(from, limit)).await;
         // A panic of the ledger's is its own broken invariant.
         Ok(read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)
+    }
+
+    async fn batch_of(&self, ordinal: u64) -> Result<Sequence, Setback> {
+        let history = Arc::clone(&self.history);
+        let found = tokio::task::spawn_blocking(move || history.batch_of_call(ordinal)).await;
+        // As above.
+        Ok(found.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)
     }
 
     /// Waits for the app to answer its health path; tells which life does.
@@ -454,6 +509,7 @@ impl Executor {
             (StateKind::Memory, Standing::Current { life, .. })
                 if sequence >= self.rebuilt_from =>
             {
+                self.snapshots.give_up();
                 self.spoil(
                     life.clone(),
                     "An answer of this app was not the one that the other replicas agreed on. \
@@ -461,6 +517,7 @@ impl Executor {
                 );
             }
             (StateKind::Durable, _) => {
+                self.snapshots.give_up();
                 let ordinal = self.first_ordinal(sequence).await;
                 let first = self.diverged_at.map_or(ordinal, |first| first.min(ordinal));
                 self.diverged_at = Some(first);
@@ -500,7 +557,7 @@ impl Executor {
         self.announce(false, false, &detail);
     }
 
-    fn announce(&self, healthy: bool, rebuilding: bool, detail: &str) {
+    pub(super) fn announce(&self, healthy: bool, rebuilding: bool, detail: &str) {
         let detail = detail.to_owned();
         self.publish(AppHealth {
             healthy,

@@ -54,6 +54,17 @@ pub enum LedgerError {
         /// What is wrong, in a few words.
         what: &'static str,
     },
+    /// Bodies that are asked for were dropped.
+    #[error(
+        "the bodies of sequence {asked} were dropped, they are there from {first} on; what came \
+        before is in a snapshot of the app's state"
+    )]
+    Pruned {
+        /// What was asked for.
+        asked: u64,
+        /// The first sequence with bodies.
+        first: u64,
+    },
     /// A sequence does not follow the last one.
     #[error(
         "sequence {found} cannot follow {last} in the ledger; this is a defect: keep the data \

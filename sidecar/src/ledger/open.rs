@@ -1,6 +1,7 @@
 //! Opening: the file must be this replica's and agree with itself.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use byzantine_consensus::{Certificate, CheckpointCertificate, LedgerState, Sequence, UnixMillis};
@@ -10,11 +11,13 @@ use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase as _, Read
 
 use super::entry::StoredEntry;
 use super::error::{LedgerError, storage};
-use super::table::{CHECKPOINTS, COMMITS, ENTRIES, EXPIRIES, FACTS, KEYS, NODES};
+use super::table::{
+    BODIES, CHECKPOINTS, COMMITS, ENTRIES, EXPIRIES, FACTS, FIRST_BODIES, KEYS, NODES, STABLE,
+};
 use super::write::remembered_keys;
 use super::{Ledger, State, Tip};
 
-const FORMAT: &str = "byzantine-ledger/1";
+const FORMAT: &str = "byzantine-ledger/2";
 
 /// Pages kept in memory, in bytes; the rest is the operating system's to cache.
 const CACHE_BYTES: usize = 32 << 20;
@@ -47,6 +50,7 @@ impl Ledger {
             path: path.to_owned(),
             database,
             membership,
+            bodies: AtomicU64::new(0),
             state: Mutex::new(state),
         };
         ledger.claim(replica)?;
@@ -83,6 +87,7 @@ impl Ledger {
             (format, settle_fact(&mut facts, "owner", &owner)?)
         };
         write.open_table(ENTRIES).map_err(storage)?;
+        write.open_table(BODIES).map_err(storage)?;
         write.open_table(COMMITS).map_err(storage)?;
         write.open_table(CHECKPOINTS).map_err(storage)?;
         write.open_table(NODES).map_err(storage)?;
@@ -111,6 +116,8 @@ impl Ledger {
     /// Finds the end and checks that the tree belongs to it.
     fn take_up(&self) -> Result<(), LedgerError> {
         let read = self.database.begin_read().map_err(storage)?;
+        let bodies = self.fact(&read, FIRST_BODIES)?.unwrap_or(0);
+        self.bodies.store(bodies, Ordering::Release);
         let entries = read.open_table(ENTRIES).map_err(storage)?;
         let Some((sequence, bytes)) = entries.last().map_err(storage)? else {
             return Ok(());
@@ -149,15 +156,23 @@ impl Ledger {
         frontier.map_err(|_| self.damaged("its size is impossible"))
     }
 
+    /// A number among the facts.
+    fn fact(&self, read: &ReadTransaction, name: &str) -> Result<Option<u64>, LedgerError> {
+        let facts = read.open_table(FACTS).map_err(storage)?;
+        let Some(bytes) = facts.get(name).map_err(storage)? else {
+            return Ok(None);
+        };
+        let number = <[u8; 8]>::try_from(bytes.value());
+        let number = number.map_err(|_| self.damaged("a number of its own cannot be read"))?;
+        Ok(Some(u64::from_be_bytes(number)))
+    }
+
     /// The certificate of the newest stable checkpoint, rebuilt from its parts.
     fn stable(&self, read: &ReadTransaction) -> Result<Option<CheckpointCertificate>, LedgerError> {
-        let facts = read.open_table(FACTS).map_err(storage)?;
-        let Some(bytes) = facts.get("stable").map_err(storage)? else {
+        let Some(sequence) = self.fact(read, STABLE)? else {
             return Ok(None);
         };
         let unreadable = || self.damaged("its stable checkpoint cannot be read");
-        let sequence = <[u8; 8]>::try_from(bytes.value()).map_err(|_| unreadable())?;
-        let sequence = u64::from_be_bytes(sequence);
         let checkpoints = read.open_table(CHECKPOINTS).map_err(storage)?;
         let certificate = checkpoints
             .get(sequence)

@@ -1,14 +1,14 @@
 //! Questions of clients: answers, their proofs, and tiles of the certified tree.
 
-use byzantine_consensus::{Answer, RequestId, Sequence};
+use byzantine_consensus::{Answer, RequestId, Sequence, SettledAnswer};
 use byzantine_proof::tree::inclusion_path;
 use byzantine_proof::{Digest, SignedCheckpoint, Tile, TlogProof};
 use redb::{ReadTransaction, ReadableDatabase as _};
 
 use super::Ledger;
-use super::entry::StoredEntry;
+use super::entry::{Bodies, StoredEntry};
 use super::error::{LedgerError, storage};
-use super::table::{ENTRIES, KEYS, NODES, StoredKey};
+use super::table::{BODIES, ENTRIES, KEYS, NODES, StoredKey};
 use crate::submission::Certified;
 
 /// Tree levels in a tile (C2SP tlog-tiles).
@@ -55,7 +55,8 @@ impl Ledger {
         Ok(None)
     }
 
-    /// The settled answer at a leaf's place in a sequence, certified or not.
+    /// The settled answer at a leaf's place in a sequence, certified or not; nothing but its leaf
+    /// where the bodies were dropped.
     ///
     /// # Errors
     /// [`LedgerError::Damaged`] or [`LedgerError::Storage`].
@@ -63,10 +64,39 @@ impl Ledger {
         let read = self.database.begin_read().map_err(storage)?;
         let entry = self.entry(&read, sequence.0)?;
         let place = usize::try_from(index).ok();
-        let settled = entry
-            .zip(place)
-            .and_then(|(entry, place)| entry.answers.get(place).cloned());
+        let Some((mut entry, place)) = entry.zip(place) else {
+            return Ok(None);
+        };
+        if let Some(bodies) = self.bodies(&read, sequence.0)? {
+            entry.answers = self.whole(&entry, &bodies)?;
+        }
+        let settled = entry.answers.get(place).cloned();
         Ok(settled.map(|settled| settled.answer))
+    }
+
+    /// The bodies of a sequence; `None` where it has none, or none any more.
+    pub(super) fn bodies(
+        &self,
+        read: &ReadTransaction,
+        sequence: u64,
+    ) -> Result<Option<Bodies>, LedgerError> {
+        let bodies = read.open_table(BODIES).map_err(storage)?;
+        let Some(bytes) = bodies.get(sequence).map_err(storage)? else {
+            return Ok(None);
+        };
+        let bodies = Bodies::decode(bytes.value());
+        bodies
+            .ok_or_else(|| self.damaged("bodies cannot be read"))
+            .map(Some)
+    }
+
+    pub(super) fn whole(
+        &self,
+        entry: &StoredEntry,
+        bodies: &Bodies,
+    ) -> Result<Vec<SettledAnswer>, LedgerError> {
+        let whole = entry.whole(bodies);
+        whole.ok_or_else(|| self.damaged("bodies are not those of their entry"))
     }
 
     /// The proof of an answer at `position` under the newest checkpoint; `None` while that does
@@ -146,7 +176,7 @@ impl Ledger {
         if stored.expires < self.tip().time.0 {
             return Ok(None);
         }
-        let Some(mut entry) = self.entry(read, stored.sequence)? else {
+        let Some(entry) = self.entry(read, stored.sequence)? else {
             return Ok(None);
         };
         let missing = || self.damaged("an answered key names no answer");
@@ -154,7 +184,11 @@ impl Ledger {
         if place >= entry.answers.len() {
             return Err(missing());
         }
-        let answer = entry.answers.swap_remove(place).answer;
+        // A replica that followed without bodies may remember keys that the others forgot.
+        let Some(bodies) = self.bodies(read, stored.sequence)? else {
+            return Ok(None);
+        };
+        let answer = self.whole(&entry, &bodies)?.swap_remove(place).answer;
         let position = entry.size_before + u64::from(stored.index);
         let proof = self.proof(read, &answer, position)?;
         Ok(proof.map(|proof| Certified {

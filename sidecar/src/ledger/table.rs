@@ -8,13 +8,23 @@ use redb::TableDefinition;
 /// Facts about the ledger as a whole, by name.
 pub(super) const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
 
-/// Sequence → [`StoredEntry`](super::entry::StoredEntry), equal on all correct replicas.
+/// The fact that names the newest stable checkpoint's sequence.
+pub(super) const STABLE: &str = "stable";
+
+/// The fact that names the first sequence whose bodies are kept.
+pub(super) const FIRST_BODIES: &str = "first-bodies";
+
+/// Sequence → [`StoredEntry`](super::entry::StoredEntry), equal on all correct replicas, for ever.
 pub(super) const ENTRIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("entries");
 
-/// Sequence → q COMMITs; which ones differs between replicas.
+/// Sequence → [`Bodies`](super::entry::Bodies), until nobody needs them any more.
+pub(super) const BODIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("bodies");
+
+/// Sequence → q COMMITs, as long as there are bodies; which ones differs between replicas.
 pub(super) const COMMITS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("commits");
 
-/// Sequence → the [`Certificate`](byzantine_consensus::Certificate) over the tree at its end.
+/// Sequence → the [`Certificate`](byzantine_consensus::Certificate) over the tree at its end. Below
+/// the first bodies only those of stable checkpoints are kept.
 pub(super) const CHECKPOINTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("checkpoints");
 
 /// (level, index) → hash of a complete node of the tree.

@@ -1,16 +1,21 @@
 //! Appending. Each tick of the driver is one transaction; only those at stable checkpoints wait
 //! for the disk, since the journal holds everything that came after.
 
+use std::sync::atomic::Ordering;
+
 use byzantine_consensus::{
     Certificate, RememberedKey, Sequence, SettledAnswer, Settlement, Verdict,
 };
 use byzantine_proof::tree::{Frontier, leaf_hash};
 use redb::{Durability, ReadableTable as _, WriteTransaction};
 
-use super::Ledger;
-use super::entry::StoredEntry;
+use super::entry::{Bodies, StoredEntry};
 use super::error::{LedgerError, storage};
-use super::table::{CHECKPOINTS, COMMITS, ENTRIES, EXPIRIES, FACTS, KEYS, NODES, StoredKey};
+use super::table::{
+    BODIES, CHECKPOINTS, COMMITS, ENTRIES, EXPIRIES, FACTS, FIRST_BODIES, KEYS, NODES, STABLE,
+    StoredKey,
+};
+use super::{Ledger, Tip};
 
 /// Keys forgotten with each sequence; more than one can add, so that none pile up.
 const FORGOTTEN_PER_SEQUENCE: usize = 512;
@@ -32,24 +37,57 @@ impl Ledger {
         }
         let mut write = self.database.begin_write().map_err(storage)?;
         write.set_durability(Durability::None).map_err(storage)?;
+        let tip = self.add(&write, settlements)?;
+        append_certificates(&write, certificates)?;
+        write.commit().map_err(storage)?;
+        self.advance(tip, certificates);
+        Ok(())
+    }
+
+    /// Appends sequences without bodies, up to a stable checkpoint, and makes them durable at once:
+    /// no journal has them.
+    ///
+    /// # Errors
+    /// As for [`Ledger::append`].
+    pub fn append_bare(
+        &self,
+        settlements: &[Settlement],
+        checkpoint: &Certificate,
+    ) -> Result<(), LedgerError> {
+        let mut write = self.database.begin_write().map_err(storage)?;
+        write.set_quick_repair(true);
+        let tip = self.add(&write, settlements)?;
+        append_certificates(&write, std::slice::from_ref(checkpoint))?;
+        let first = tip.sequence.next().0;
+        note(&write, STABLE, checkpoint.sequence.0)?;
+        note(&write, FIRST_BODIES, first)?;
+        write.commit().map_err(storage)?;
+        self.bodies.store(first, Ordering::Release);
+        self.advance(tip, std::slice::from_ref(checkpoint));
+        Ok(())
+    }
+
+    /// The end of the ledger once the write is committed.
+    fn add(
+        &self,
+        write: &WriteTransaction,
+        settlements: &[Settlement],
+    ) -> Result<Tip, LedgerError> {
         let mut tip = self.tip();
         for settlement in settlements {
             if settlement.sequence != tip.sequence.next() {
                 let (last, found) = (tip.sequence.0, settlement.sequence.0);
                 return Err(LedgerError::Gap { last, found });
             }
-            self.append_leaves(&write, settlement, &mut tip.frontier)?;
-            append_entry(&write, settlement)?;
-            remember(&write, settlement)?;
-            forget(&write, settlement.time.0)?;
+            self.append_leaves(write, settlement, &mut tip.frontier)?;
+            append_entry(write, settlement)?;
+            remember(write, settlement)?;
+            forget(write, settlement.time.0)?;
             tip.sequence = settlement.sequence;
             tip.time = settlement.time;
             tip.ordinal = settlement.ordinal;
         }
-        append_certificates(&write, certificates)?;
-        write.commit().map_err(storage)?;
-        self.advance(tip, certificates);
-        Ok(())
+        Ok(tip)
     }
 
     /// Returns once everything appended so far is on disk; `stable` is the newest stable
@@ -65,9 +103,7 @@ impl Ledger {
         // Else the next start after a crash would walk the whole file.
         write.set_quick_repair(true);
         if let Some(stable) = stable {
-            let mut facts = write.open_table(FACTS).map_err(storage)?;
-            let bytes = stable.0.to_be_bytes();
-            facts.insert("stable", &bytes[..]).map_err(storage)?;
+            note(&write, STABLE, stable.0)?;
         }
         write.commit().map_err(storage)
     }
@@ -104,9 +140,24 @@ fn append_entry(write: &WriteTransaction, settlement: &Settlement) -> Result<(),
     entries
         .insert(sequence, bytes.as_slice())
         .map_err(storage)?;
-    let mut commits = write.open_table(COMMITS).map_err(storage)?;
-    let certificate = &settlement.commit_certificate[..];
-    commits.insert(sequence, certificate).map_err(storage)?;
+    if !settlement.requests.is_empty() {
+        let bytes = Bodies::of(settlement).encode();
+        let mut bodies = write.open_table(BODIES).map_err(storage)?;
+        bodies.insert(sequence, bytes.as_slice()).map_err(storage)?;
+    }
+    if !settlement.commit_certificate.is_empty() {
+        let mut commits = write.open_table(COMMITS).map_err(storage)?;
+        let certificate = &settlement.commit_certificate[..];
+        commits.insert(sequence, certificate).map_err(storage)?;
+    }
+    Ok(())
+}
+
+/// Writes a number among the facts.
+pub(super) fn note(write: &WriteTransaction, name: &str, number: u64) -> Result<(), LedgerError> {
+    let mut facts = write.open_table(FACTS).map_err(storage)?;
+    let bytes = number.to_be_bytes();
+    facts.insert(name, &bytes[..]).map_err(storage)?;
     Ok(())
 }
 

@@ -135,7 +135,7 @@ fn nominated(headers: &HeaderMap) -> BTreeSet<String> {
 }
 
 /// `Byzantine-State: sha-256=:…:`; anything else says nothing.
-fn state(headers: &HeaderMap) -> Option<Digest> {
+pub(crate) fn state(headers: &HeaderMap) -> Option<Digest> {
     let value = headers.get("byzantine-state")?;
     let states = Parser::new(value.as_bytes()).parse::<Dictionary>().ok()?;
     let (_, entry) = states

@@ -14,6 +14,7 @@ use byzantine_sidecar::Honest;
 use byzantine_sidecar::config::{App as AppConfig, AppState, StateKind};
 use byzantine_sidecar::executor::{Executor, ExecutorParts};
 use byzantine_sidecar::ledger::LedgerError;
+use byzantine_sidecar::snapshots::Snapshots;
 use byzantine_sidecar::submission::{AppHealth, ExecutorPort, History, OutcomeSender};
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -159,6 +160,10 @@ impl History for Calls {
         let calls = self.0.lock().unwrap();
         let later = calls.iter().filter(|call| call.sequence >= sequence);
         Ok(later.take(limit).cloned().collect())
+    }
+
+    fn batch_of_call(&self, _: u64) -> Result<Sequence, LedgerError> {
+        Ok(Sequence(0))
     }
 }
 
@@ -345,6 +350,8 @@ fn start(
             diverged: seen,
         },
         history,
+        snapshots: Arc::new(Snapshots::open(directory.join("snapshots")).unwrap()),
+        checkpoint_interval: 8,
         responder: responder(),
         app: AppConfig {
             address: address.to_string(),

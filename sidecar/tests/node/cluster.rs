@@ -10,7 +10,7 @@ use std::thread;
 use byzantine_consensus::Sequence;
 use byzantine_proof::ReplicaId;
 use byzantine_sidecar::config::{
-    App, AppState, Config, Consensus, Http, Listen, Log, LogFormat, Proofs, StateKind,
+    App, AppState, Config, Consensus, Http, Listen, Log, LogFormat, Proofs, StateKind, Storage,
 };
 use byzantine_sidecar::ledger::Ledger;
 use byzantine_sidecar::status::Status;
@@ -176,6 +176,7 @@ fn config(directory: &Path, replica: u8, peers: &[SocketAddr]) -> Config {
             ..Consensus::default()
         },
         proofs: Proofs::default(),
+        storage: Storage::default(),
         log: Log {
             format: LogFormat::Text,
             level: "debug".to_owned(),

@@ -13,7 +13,7 @@ use byzantine_proof::{
     BatchLeaf, Checkpoint, Cosignature, Digest, FieldBlock, LeafKind, ReplicaId, RequestFields,
     ResponseLeaf, Tile,
 };
-use byzantine_sidecar::ledger::{Ledger, LedgerError};
+use byzantine_sidecar::ledger::{Dispensable, Ledger, LedgerError};
 use byzantine_sidecar::submission::History as _;
 
 use crate::support::Members;
@@ -292,4 +292,96 @@ fn foreign_and_damaged_files_are_refused() {
         chain.open(&path).err().unwrap(),
         LedgerError::Unopenable { .. }
     ));
+}
+
+#[test]
+fn without_bodies_everything_is_proved_and_nothing_is_replayed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut chain = Chain::new(directory.path());
+    let path = directory.path().join("ledger.redb");
+    let ledger = chain.open(&path).unwrap();
+    append(&ledger, &mut chain, 20);
+    let digests = ledger.entry_digests(Sequence(1), 100).unwrap();
+    let dispensable = |upto, before| Dispensable {
+        upto: Sequence(upto),
+        before: UnixMillis(before),
+        interval: 8,
+    };
+    // Neither what is covered but young, nor what is old but not covered.
+    ledger.prune(dispensable(20, 5)).unwrap();
+    assert_eq!(ledger.first_bodies(), Sequence(5));
+    ledger.prune(dispensable(12, 100)).unwrap();
+    assert_eq!(ledger.first_bodies(), Sequence(13));
+    ledger.make_durable(Some(Sequence(16))).unwrap();
+    drop(ledger);
+    let ledger = chain.open(&path).unwrap();
+    assert_eq!(ledger.first_bodies(), Sequence(13));
+    assert_eq!(ledger.entry_digests(Sequence(1), 100).unwrap(), digests);
+    let pruned = |result: Result<(), LedgerError>| {
+        matches!(
+            result,
+            Err(LedgerError::Pruned {
+                asked: 12,
+                first: 13
+            })
+        )
+    };
+    assert!(pruned(ledger.calls_from(Sequence(12), 1).map(drop)));
+    assert!(pruned(ledger.supply(Sequence(12)).map(drop)));
+    assert_eq!(ledger.calls_from(Sequence(13), 100).unwrap().len(), 8);
+    let answer = ledger.answer_at(Sequence(3), 0).unwrap().unwrap();
+    assert!(answer.fields.is_empty() && ledger.prove(&answer, 4).unwrap().is_some());
+    let (bare, certificate) = ledger
+        .supply_bare(Sequence(1), Sequence(8))
+        .unwrap()
+        .unwrap();
+    assert_eq!((bare.len(), certificate.sequence), (8, Sequence(8)));
+    // Certificates between stable checkpoints are gone with the bodies.
+    assert_eq!(ledger.supply_bare(Sequence(1), Sequence(9)).unwrap(), None);
+    assert_eq!(ledger.kept(Sequence(1), 100).unwrap().len(), 20);
+}
+
+#[test]
+fn a_call_is_found_by_its_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut chain = Chain::new(directory.path());
+    let ledger = chain.open(&directory.path().join("ledger.redb")).unwrap();
+    assert_eq!(ledger.batch_of_call(1).unwrap(), Sequence(1));
+    append(&ledger, &mut chain, 20);
+    for ordinal in [1, 7, 20, 21] {
+        assert_eq!(ledger.batch_of_call(ordinal).unwrap(), Sequence(ordinal));
+    }
+}
+
+#[test]
+fn what_comes_without_bodies_is_the_same_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut chain = Chain::new(directory.path());
+    let whole = chain.open(&directory.path().join("a.redb")).unwrap();
+    let path = directory.path().join("b.redb");
+    let bare = chain.open(&path).unwrap();
+    let made: Vec<_> = (0..8).map(|_| chain.next()).collect();
+    for (settlement, certificate) in &made {
+        let certificate = std::slice::from_ref(certificate);
+        whole
+            .append(std::slice::from_ref(settlement), certificate)
+            .unwrap();
+    }
+    let stripped: Vec<Settlement> = made
+        .iter()
+        .map(|(settlement, _)| Settlement {
+            requests: Vec::new(),
+            ..settlement.clone()
+        })
+        .collect();
+    bare.append_bare(&stripped, &made[7].1).unwrap();
+    drop(bare);
+    let bare = chain.open(&path).unwrap();
+    assert_eq!(bare.first_bodies(), Sequence(9));
+    assert_eq!(bare.head(), whole.head());
+    let digests = |ledger: &Ledger| ledger.entry_digests(Sequence(1), 100).unwrap();
+    assert_eq!(digests(&bare), digests(&whole));
+    let state = bare.recovered().unwrap();
+    assert_eq!((state.sequence, state.keys.len()), (Sequence(8), 8));
+    assert_eq!(state.stable.unwrap().certificate.sequence, Sequence(8));
 }
