@@ -13,6 +13,7 @@ pub mod operation;
 pub mod ordinal;
 pub mod refusal;
 pub mod server;
+pub mod snapshot;
 pub mod store;
 pub mod values;
 pub mod writer;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,12 +19,14 @@ use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::answer::Answer;
 use crate::arguments::Arguments;
 use crate::operation::{MAX_BODY_BYTES, Operation};
 use crate::ordinal::Ordinal;
 use crate::refusal::Refusal;
+use crate::snapshot;
 use crate::store::{Store, StoreError};
-use crate::writer::{Ending, Writer};
+use crate::writer::{Ending, Task, Writer};
 
 /// Connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
@@ -215,32 +217,41 @@ async fn respond(
     writer: &Writer,
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let (head, body) = request.into_parts();
-    let body = read_body(body).await?;
-    let answer = match Ordinal::of(&head.headers) {
-        Err(refusal) => refusal.answer(),
-        Ok(ordinal) => {
-            let read = |body: Bytes| Operation::read(&head.method, head.uri.path(), &body);
-            let asked = body.and_then(read);
-            writer
-                .carry_out(ordinal, asked)
-                .await
-                .ok_or(NoAnswer::DatabaseFailed)?
+    let ordinal = Ordinal::of(&head.headers);
+    // The whole state is between the wallet and its sidecar: no ordered request gets at it.
+    let bulk = head.uri.path() == snapshot::PATH && matches!(ordinal, Ok(None));
+    let limit = if bulk {
+        snapshot::MAX_SNAPSHOT_BYTES
+    } else {
+        MAX_BODY_BYTES
+    };
+    let task = match (ordinal, read_body(body, limit).await?) {
+        (Err(refusal), _) => return sent(refusal.answer()),
+        (Ok(ordinal), Err(refusal)) => Task::CarryOut(ordinal, Err(refusal)),
+        (Ok(_), Ok(_)) if bulk && head.method == Method::GET => Task::Give,
+        (Ok(_), Ok(body)) if bulk && head.method == Method::PUT => Task::Take(body),
+        (Ok(ordinal), Ok(body)) => {
+            let asked = Operation::read(&head.method, head.uri.path(), &body);
+            Task::CarryOut(ordinal, asked)
         }
     };
+    let answer = writer.work(task).await.ok_or(NoAnswer::DatabaseFailed)?;
+    sent(answer)
+}
+
+fn sent(answer: Answer) -> Result<Response<Full<Bytes>>, NoAnswer> {
     answer.into_response().ok_or(NoAnswer::DatabaseFailed)
 }
 
 /// The whole body, or the refusal that it is too long. A body that breaks off is no request.
-async fn read_body(body: Incoming) -> Result<Result<Bytes, Refusal>, NoAnswer> {
-    let whole = Limited::new(body, MAX_BODY_BYTES).collect();
+async fn read_body(body: Incoming, limit: usize) -> Result<Result<Bytes, Refusal>, NoAnswer> {
+    let whole = Limited::new(body, limit).collect();
     match timeout(BODY_TIME, whole)
         .await
         .map_err(|_| NoAnswer::BodyLost)?
     {
         Ok(body) => Ok(Ok(body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Ok(Err(Refusal::BodyTooLong {
-            limit: MAX_BODY_BYTES,
-        })),
+        Err(error) if error.is::<LengthLimitError>() => Ok(Err(Refusal::BodyTooLong { limit })),
         Err(_) => Err(NoAnswer::BodyLost),
     }
 }

@@ -16,6 +16,7 @@ use crate::bank::{Bank, Failure};
 use crate::operation::Operation;
 use crate::ordinal::{Ordinal, Turn};
 use crate::refusal::Refusal;
+use crate::snapshot;
 
 /// Marks a database as a wallet's: "wllt".
 const APPLICATION_ID: i64 = 0x776c_6c74;
@@ -158,6 +159,33 @@ impl Store {
         Ok(answer)
     }
 
+    /// The whole state.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn snapshot(&mut self) -> Result<Answer, rusqlite::Error> {
+        let transaction = self.connection.transaction()?;
+        snapshot::give(&transaction)
+    }
+
+    /// Replaces the whole state by that of a snapshot; one that does not fit is refused.
+    ///
+    /// # Errors
+    /// The database's: then nothing happened and there is no answer.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<Answer, rusqlite::Error> {
+        let transaction = self.connection.transaction()?;
+        let answer = match snapshot::take(&transaction, bytes) {
+            Ok(answer) => answer,
+            Err(error) if is_constraint(&error) => {
+                let reason = error.to_string();
+                return Ok(Refusal::BadBody { reason }.answer());
+            }
+            Err(error) => return Err(error),
+        };
+        transaction.commit()?;
+        Ok(answer)
+    }
+
     /// The connection, to look at what was stored.
     pub fn connection(&self) -> &Connection {
         &self.connection
@@ -262,6 +290,10 @@ fn store_answer(
         .prepare_cached("UPDATE applied SET ordinal = ?1, status = ?2, headers = ?3, body = ?4")?
         .execute(params![ordinal.0, status, headers, body])?;
     Ok(())
+}
+
+fn is_constraint(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
 }
 
 /// Whether the database is new or has our mark and version.

@@ -3,6 +3,7 @@
 use std::io;
 use std::thread;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::Answer;
@@ -16,9 +17,18 @@ const WAITING_REQUESTS: usize = 256;
 
 /// A request on its way to the writer.
 struct Job {
-    ordinal: Option<Ordinal>,
-    asked: Result<Operation, Refusal>,
+    task: Task,
     reply: oneshot::Sender<Answer>,
+}
+
+/// What is to be done.
+pub enum Task {
+    /// A request.
+    CarryOut(Option<Ordinal>, Result<Operation, Refusal>),
+    /// To tell the whole state.
+    Give,
+    /// To replace the whole state.
+    Take(Bytes),
 }
 
 /// Sends requests to the writer's thread. When all clones are gone, the thread ends.
@@ -47,21 +57,10 @@ impl Writer {
         Ok((Self { jobs }, ending))
     }
 
-    /// Carries out a request; `None` if the database failed, so that there is no answer.
-    pub async fn carry_out(
-        &self,
-        ordinal: Option<Ordinal>,
-        asked: Result<Operation, Refusal>,
-    ) -> Option<Answer> {
+    /// Does a task; `None` if the database failed, so that there is no answer.
+    pub async fn work(&self, task: Task) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
-        self.jobs
-            .send(Job {
-                ordinal,
-                asked,
-                reply,
-            })
-            .await
-            .ok()?;
+        self.jobs.send(Job { task, reply }).await.ok()?;
         answer.await.ok()
     }
 }
@@ -69,7 +68,11 @@ impl Writer {
 /// Works until all senders are gone or the database fails: after that nothing it says is certain.
 fn work(mut store: Store, mut jobs: mpsc::Receiver<Job>) -> Result<(), rusqlite::Error> {
     while let Some(job) = jobs.blocking_recv() {
-        let answer = store.carry_out(job.ordinal, &job.asked)?;
+        let answer = match job.task {
+            Task::CarryOut(ordinal, asked) => store.carry_out(ordinal, &asked)?,
+            Task::Give => store.snapshot()?,
+            Task::Take(bytes) => store.restore(&bytes)?,
+        };
         // The client may have gone; what it asked for is done all the same.
         let _ = job.reply.send(answer);
     }
