@@ -87,4 +87,3 @@ pub async fn run(options: &SoakOptions) -> Result<(), Vec<String>> {
     chart::draw(&options.svg, &samples, &kills);
     verdict::judge(&samples)
 }
-

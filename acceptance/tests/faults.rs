@@ -159,7 +159,7 @@ fn evidence_of(fault: Fault) -> Option<ObservationKind> {
         Fault::CorruptVotes => Some(ObservationKind::BadSignature),
         Fault::Mute => Some(ObservationKind::Silent),
         Fault::Slow => Some(ObservationKind::Slow),
-        Fault::Crash | Fault::LyingGateway => None,
+        Fault::Crash | Fault::LyingGateway | Fault::FalseSnapshot => None,
     }
 }
 

@@ -22,11 +22,13 @@ pub enum Fault {
     LyingGateway,
     /// Its votes reach some peers damaged.
     CorruptVotes,
+    /// Offers snapshots of a state that nobody has.
+    FalseSnapshot,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Crash,
         Self::Mute,
         Self::Slow,
@@ -34,6 +36,7 @@ impl Fault {
         Self::WrongAnswer,
         Self::LyingGateway,
         Self::CorruptVotes,
+        Self::FalseSnapshot,
     ];
 
     /// The name on the command line.
@@ -46,6 +49,7 @@ impl Fault {
             Self::WrongAnswer => "wrong-answer",
             Self::LyingGateway => "lying-gateway",
             Self::CorruptVotes => "corrupt-votes",
+            Self::FalseSnapshot => "false-snapshot",
         }
     }
 
@@ -59,6 +63,7 @@ impl Fault {
             Self::WrongAnswer => "alters every answer of its app before it is agreed on",
             Self::LyingGateway => "alters answers on their way to clients and keeps the proof",
             Self::CorruptVotes => "damages its votes, and those it relays, on the way to some",
+            Self::FalseSnapshot => "offers snapshots of a state of its own, and damages true ones",
         }
     }
 }

@@ -8,6 +8,7 @@
 mod corrupt_votes;
 mod crash;
 mod equivocate;
+mod false_snapshot;
 mod fault;
 mod lying_gateway;
 mod mute;
@@ -33,5 +34,6 @@ pub fn interposer(fault: Fault, seed: Seed) -> Box<dyn Interposer> {
         Fault::WrongAnswer => Box::new(wrong_answer::WrongAnswer),
         Fault::LyingGateway => Box::new(lying_gateway::LyingGateway::new(seed)),
         Fault::CorruptVotes => Box::new(corrupt_votes::CorruptVotes::new(seed)),
+        Fault::FalseSnapshot => Box::new(false_snapshot::FalseSnapshot),
     }
 }

@@ -47,7 +47,11 @@ async fn kill(service: &mut Service, chance: &mut Chance, started: Instant) -> K
     let before = service.pid(replica, part);
     service.kill_when_back(replica, part).await;
     let what = format!("the {part:?} of replica {replica} is another process");
-    let another = async || service.pid(replica, part).filter(|pid| Some(*pid) != before);
+    let another = async || {
+        service
+            .pid(replica, part)
+            .filter(|pid| Some(*pid) != before)
+    };
     eventually(&what, another).await;
     for replica in service.replicas() {
         service.ready(replica).await;
@@ -77,7 +81,10 @@ pub(super) fn told(kills: &[Kill]) -> String {
         || "none".to_owned(),
         |kill| {
             let seconds = kill.recovery.as_secs_f64();
-            format!("{seconds:.1} s ({:?} of replica {})", kill.part, kill.replica)
+            format!(
+                "{seconds:.1} s ({:?} of replica {})",
+                kill.part, kill.replica
+            )
         },
     );
     let apps = kills.len() - sidecars;
