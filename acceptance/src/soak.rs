@@ -47,7 +47,7 @@ pub struct SoakOptions {
 /// Short retention, so that a run of minutes shows what a service of months does.
 const SPEC: &str = "  \
   http: {keyRetention: 1m}
-  consensus: {checkpointInterval: 16}
+  consensus: {checkpointInterval: 96}
   storage: {ledger: {keepBodies: 1m}}";
 
 /// Runs it, prints what came out, and writes samples and plot.

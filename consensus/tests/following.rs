@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use byzantine_consensus::{
     Bare, BareAnswer, Certificate, Follower, LedgerState, Rejection, Retention, Sequence,
-    Settlement, UnixMillis,
+    Settlement, UnixMillis, Verdict,
 };
 use group::Group;
 
 const INTERVAL: u64 = 4;
 
-/// Requests with repetitions and keys that are used twice, over two checkpoints.
+/// Requests with keys of their own and with keys that were used before, over two checkpoints.
 fn history() -> (Group, Vec<Settlement>) {
     let mut group = Group::new(4, 1, INTERVAL);
     for number in 0..12 {
@@ -33,11 +33,9 @@ fn history() -> (Group, Vec<Settlement>) {
     }
     let settlements = group.nodes[0].ledger.clone();
     assert!(settlements.len() as u64 >= 2 * INTERVAL);
-    let duplicates = settlements.iter().filter(|it| {
-        let requests = it.requests.len();
-        requests > it.answers.len()
-    });
-    assert!(duplicates.count() > 0, "a repeated request makes no leaf");
+    let answers = settlements.iter().flat_map(|it| &it.answers);
+    let reused = answers.filter(|it| it.verdict == Verdict::Reused).count();
+    assert!(reused > 0, "keys are used twice");
     (group, settlements)
 }
 

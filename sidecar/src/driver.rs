@@ -31,7 +31,6 @@ use crate::error::SidecarError;
 use crate::interposer::Interposer;
 use crate::ledger::Ledger;
 use crate::peers::{PeerEvent, PeerEvents, Peers};
-use crate::snapshots::Snapshots;
 use crate::status::ObservationKind;
 use crate::submission::{NotAccepted, Submission};
 use crate::telemetry::{Sighting, Telemetry, unix_milliseconds};
@@ -43,7 +42,7 @@ use watchfulness::Watchfulness;
 pub use history::CallHistory;
 pub use log::{JournalLog, Opening};
 pub use snapshot::Snapshot;
-pub use transfer::Replays;
+pub use transfer::{Replays, Retained};
 
 /// How long accepted requests may take to finish once the driver shall stop.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -91,12 +90,8 @@ pub struct DriverParts {
     pub courier: mpsc::Sender<Delivered>,
     /// What the courier wants done.
     pub orders: mpsc::Receiver<Order>,
-    /// Snapshots of the app's state.
-    pub snapshots: Arc<Snapshots>,
-    /// Which bodies may be dropped at all.
-    pub replays: Replays,
-    /// And after how long, in agreed time.
-    pub keep_bodies: Duration,
+    /// What is kept, for whom and how long.
+    pub retained: Retained,
 }
 
 /// Starts the driver's thread; it ends when it is told to, or when its disk fails.
@@ -144,9 +139,7 @@ struct Driver {
     watchfulness: Watchfulness,
     admission: Admission,
     courier: mpsc::Sender<Delivered>,
-    snapshots: Arc<Snapshots>,
-    replays: Replays,
-    keep_bodies: Duration,
+    retained: Retained,
     started: Instant,
     /// When the driver stops at the latest, once it was told to.
     farewell: Option<Instant>,
@@ -204,9 +197,7 @@ impl Driver {
             telemetry,
             admission: Admission::default(),
             courier: parts.courier,
-            snapshots: parts.snapshots,
-            replays: parts.replays,
-            keep_bodies: parts.keep_bodies,
+            retained: parts.retained,
             started,
             farewell: None,
         };

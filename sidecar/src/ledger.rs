@@ -18,11 +18,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use byzantine_consensus::{Certificate, Sequence, UnixMillis};
+use byzantine_consensus::{Certificate, UnixMillis};
 use byzantine_proof::tree::Frontier;
 use byzantine_proof::{Checkpoint, Digest, Membership, SignedCheckpoint};
 use redb::Database;
 
+pub use byzantine_consensus::Sequence;
 pub use entry::StoredEntry;
 pub use error::LedgerError;
 pub use prune::Dispensable;

@@ -3,13 +3,15 @@
 //! Order matters at both ends: nothing listens before disk and keys are known to be good, and
 //! the gateway ends first, the driver second, so that what was accepted is answered.
 
+mod keeping;
+
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use byzantine_consensus::{Keys, Record, Retention};
+use byzantine_consensus::{Keys, Record};
 use byzantine_proof::{Membership, ReplicaId, RequestFields};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,9 +19,9 @@ use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Reporter, WaitingAdmin};
 use crate::canonical::RequestRules;
-use crate::config::{self, Config, ConfigError, StateKind};
-use crate::courier::{Courier, CourierParts, Delivered, Order};
-use crate::driver::{self, CallHistory, DriverParts, JournalLog, Replays, Snapshot};
+use crate::config::{self, Config, ConfigError};
+use crate::courier::Courier;
+use crate::driver::{self, CallHistory, DriverParts, JournalLog, Snapshot};
 use crate::enrolment::{Credentials, Enroller};
 use crate::error::SidecarError;
 use crate::executor::{Executor, ExecutorParts};
@@ -35,9 +37,6 @@ use crate::snapshots::Snapshots;
 use crate::status::EnrolmentStatus;
 use crate::submission::{AppHealth, Driver, ExecutorPort, OutcomeSender};
 use crate::telemetry::Telemetry;
-
-/// How long an answer belongs to a key that a gateway made.
-const GATEWAY_KEY_RETENTION: Duration = Duration::from_mins(10);
 
 /// How long the gateway may take to answer what it has accepted.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -294,9 +293,7 @@ impl Foundation {
             stop,
             courier: parcels,
             orders,
-            snapshots,
-            replays: self.replays(),
-            keep_bodies: self.keep_bodies(),
+            retained: self.retained(snapshots),
         })?;
         let port = ExecutorPort {
             executions: to_run,
@@ -329,46 +326,6 @@ impl Foundation {
             client_key_retention: self.config.http.key_retention,
             gateway_key_retention: self.retention().gateway,
             verdicts: Arc::new(self.responder()),
-        }
-    }
-
-    fn courier(
-        &self,
-        ledger: &Arc<Ledger>,
-        snapshots: &Arc<Snapshots>,
-    ) -> (Courier, mpsc::Sender<Delivered>, mpsc::Receiver<Order>) {
-        Courier::new(CourierParts {
-            membership: Arc::clone(&self.membership),
-            replica: self.replica,
-            authority: Arc::new(self.authority()),
-            interval: self.config.consensus.checkpoint_interval,
-            retention: self.retention(),
-            ledger: Arc::clone(ledger),
-            snapshots: Arc::clone(snapshots),
-        })
-    }
-
-    /// A key that nobody but a gateway knows is not worth more than one that a client chose.
-    fn retention(&self) -> Retention {
-        let client = self.config.http.key_retention;
-        Retention {
-            client,
-            gateway: GATEWAY_KEY_RETENTION.min(client),
-        }
-    }
-
-    /// As long as a key is remembered, its answer may be asked for.
-    fn keep_bodies(&self) -> Duration {
-        let kept = self.config.storage.keep_bodies;
-        kept.max(self.config.http.key_retention)
-    }
-
-    fn replays(&self) -> Replays {
-        let state = &self.config.app.state;
-        match (state.kind, &state.snapshot_path) {
-            (StateKind::None, _) => Replays::Never,
-            (_, Some(_)) => Replays::FromSnapshots,
-            (_, None) => Replays::All,
         }
     }
 

@@ -1,4 +1,5 @@
-//! Numbers that look random and are the same for the same seed. (Steele and others, SplitMix)
+//! Numbers that look random and are the same for the same seed. (Steele and others, "Fast
+//! splittable pseudorandom number generators")
 
 /// A source of numbers.
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use byzantine_consensus::Sequence;
 use byzantine_proof::{Membership, ReplicaId};
-use byzantine_sidecar::ledger::Ledger;
+use byzantine_sidecar::ledger::{Ledger, Sequence};
 use serde_json::Value;
 
 use crate::client::{Acknowledged, Call, Client};

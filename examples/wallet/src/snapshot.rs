@@ -2,7 +2,8 @@
 //! /byzantine/snapshot`.
 //!
 //! Equal states give equal bytes on every replica: rows come in the order of their keys. The last
-//! ordinal and its answer are part of the state, so a wallet that takes a snapshot goes on behind it.
+//! ordinal and its answer are part of the state, so a wallet that takes a snapshot goes on behind
+//! it.
 
 use http::StatusCode;
 use rusqlite::{Connection, Transaction, params};

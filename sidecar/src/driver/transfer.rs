@@ -6,6 +6,9 @@
 //! vote that it has cast.
 
 use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
 use byzantine_consensus::{
     Certificate, Effects, Frame, LedgerState, Recovered, Replica, Sequence, Settlement, UnixMillis,
 };
@@ -17,6 +20,7 @@ use crate::courier::{Order, StateParcel};
 use crate::driver::admission::Admission;
 use crate::error::SidecarError;
 use crate::ledger::{Dispensable, LedgerError};
+use crate::snapshots::Snapshots;
 
 /// Which bodies may be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,16 @@ pub enum Replays {
     FromSnapshots,
     /// Every call may be needed again.
     All,
+}
+
+/// What is kept, for whom and how long.
+pub struct Retained {
+    /// Snapshots of the app's state.
+    pub snapshots: Arc<Snapshots>,
+    /// Which bodies may be dropped at all.
+    pub replays: Replays,
+    /// And after how long, in agreed time.
+    pub keep_bodies: Duration,
 }
 
 impl Driver {
@@ -123,12 +137,12 @@ impl Driver {
     /// stable checkpoint.
     pub(super) fn prune(&self) -> Result<(), SidecarError> {
         let tip = self.ledger.tip();
-        let upto = match self.replays {
+        let upto = match self.retained.replays {
             Replays::Never => Some(tip.sequence),
-            Replays::FromSnapshots => self.snapshots.covered(),
+            Replays::FromSnapshots => self.retained.snapshots.covered(),
             Replays::All => None,
         };
-        let kept = u64::try_from(self.keep_bodies.as_millis()).unwrap_or(u64::MAX);
+        let kept = u64::try_from(self.retained.keep_bodies.as_millis()).unwrap_or(u64::MAX);
         let before = UnixMillis(tip.time.0.saturating_sub(kept));
         let Some(upto) = upto else {
             return Ok(());
