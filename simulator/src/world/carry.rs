@@ -107,7 +107,7 @@ impl World {
             Frame::Fetch(_) => "frame fetch",
             Frame::Supply(_) => "frame supply",
             #[allow(unreachable_patterns, reason = "the core may learn new frames")]
-            _ => "frame other",
+            Frame::State(_) => "frame other",
         });
         if self.lies(to) {
             self.heard.hear(&frame);
