@@ -51,8 +51,11 @@ fn of(bug: &str) -> Bias {
         "sender-unchecked" => (&[A::Impersonate], &[], &[4]),
         "certificate-unchecked" => (&[A::Counterfeit], &[F::Pause, F::Loss, F::Kill], &[4]),
         "lowest-stable-starts" => (&[A::OmitCertificate], &[F::Loss, F::Pause, F::Kill], &[4]),
-        "ancient-view-change" => (&[A::DuplicateViewChanges], &[F::Pause, F::Kill], &[4]),
-        "lower-view-preferred" => (&[A::HoardCertificates], &[F::Pause, F::Kill, F::Loss], &[7]),
+        "ancient-view-change" => {
+            let breaks: &[F] = &[F::Pause, F::Partition, F::OneWay, F::Loss];
+            (&[A::DuplicateViewChanges], breaks, &[4])
+        }
+        "lower-view-preferred" => (&[A::HoardCertificates], &[F::Pause, F::Loss], &[7]),
         "early-commit-refused" => (&[], &[F::Pause, F::Loss, F::Remain, F::Reorder], &[4]),
         "higher-view-ignored" => (
             &[A::WhisperSuspicion],

@@ -21,7 +21,7 @@ impl Attack for DuplicateViewChanges {
         // The oldest of each: what was ordered since is not in it.
         let oldest = heard.rev().map(|vote| (vote.sender, vote.clone()));
         let ancient: BTreeMap<ReplicaId, SignedMessage> = oldest.collect();
-        let doubled = scene.random.chance(500);
+        let doubled = scene.random.chance(200);
         for message in &mut messages {
             if let Message::NewView(opening) = message {
                 let count = opening.view_changes.len();
