@@ -78,7 +78,10 @@ impl Replica {
             return Err(Rejection::Quota);
         }
         let now = self.now.monotonic;
-        if self.keys.answered(&id).is_some() && !is_on(Bug::AnsweredWaits) {
+        if self.keys.answered(&id).is_some()
+            && !is_on(Bug::AnsweredWaits)
+            && !is_on(Bug::DoneReturns)
+        {
             self.pool.insert_answered(request, sender, now);
             return Ok(true);
         }
@@ -98,7 +101,7 @@ impl Replica {
     /// enter the pool then: nothing would take it out.
     fn is_done_with(&self, id: &RequestId) -> bool {
         if is_on(Bug::DoneReturns) {
-            return self.keys.answered(id).is_some() && !self.named.contains(id);
+            return false;
         }
         self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !self.is_needed(id))
     }
