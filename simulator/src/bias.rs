@@ -48,7 +48,6 @@ fn of(bug: &str) -> Bias {
         "small-quorum" => (&[A::Equivocate, A::PrepareBoth], &[F::Loss], &[5, 6, 9]),
         "primary-counts-twice" => (&[A::PrepareBoth, A::Usurp], &[F::Loss, F::Reorder], &[4]),
         "duplicates-count" => (&[A::SuspectAlways], &[], &[4]),
-        "sender-unchecked" => (&[A::Impersonate], &[], &[4]),
         "certificate-unchecked" => (&[A::Counterfeit], &[F::Pause, F::Loss, F::Kill], &[4]),
         "lowest-stable-starts" => (&[A::OmitCertificate], &[F::Loss, F::Pause, F::Kill], &[4]),
         "ancient-view-change" => {
@@ -71,7 +70,6 @@ fn of(bug: &str) -> Bias {
         "resolve-unchecked" => (&[A::ForgedResolve], &[], &[4]),
         "short-abstention" => (&[], &[F::BlankDisk, F::FlippedBit, F::Power], &[4, 7]),
         "quota-ignored" => (&[A::FloodRequests], &[], &[4]),
-        "reuse-runs" => (&[A::KeyTwice], &[F::KeyReuse], &[]),
         "time-unchecked" | "time-goes-back" => (&[A::WrongTime], &[F::Skew, F::Leap], &[4]),
         "window-unbounded" => (&[A::HighWatermark, A::ExhaustSequences], &[], &[4]),
         "timer-never-doubles" | "reset-at-once" | "bound-stays-short" => {
@@ -83,7 +81,6 @@ fn of(bug: &str) -> Bias {
         "suspects-once" => (&[A::BigMac, A::FloodRequests], &[F::Loss, F::OneWay], &[4]),
         "own-view-ignored" => (&[], &[F::BlankDisk, F::Pause, F::Partition], &[4]),
         "refused-forgotten" => (&[], &[F::BlankDisk, F::KeyReuse, F::Retry, F::Power], &[4]),
-        "abstainer-votes" => (&[], &[F::BlankDisk, F::FlippedBit], &[4]),
         "range-reversed" | "ran-stays-named" => (&[], &[F::AppAfter, F::Power, F::Loss], &[4]),
         "one-vote-only" => (&[A::NearValid], &[F::Twin, F::Mutation, F::Loss], &[4, 5]),
         _ => (&[], &[], &[]),
