@@ -113,7 +113,8 @@ impl Replica {
     ) -> Result<(), Rejection> {
         let (attestation, sender) = (*message.body(), message.sender());
         let sequence = attestation.sequence;
-        let needed = sequence > self.certified && sender != self.config.replica;
+        let open = sequence > self.certified || self.is_checkpoint(sequence);
+        let needed = open && sender != self.config.replica;
         let authority = std::sync::Arc::clone(&self.authority);
         let slot = self.slot_mut(sequence)?;
         if let Some(before) = slot.attestations.get(&sender) {
@@ -156,6 +157,28 @@ impl Replica {
                 .insert(certificate.sequence, certificate);
         }
         self.hand_over(effects);
+        self.note_late_checkpoint(effects);
+    }
+
+    fn is_checkpoint(&self, sequence: Sequence) -> bool {
+        sequence.is_multiple_of(self.config.checkpoint_interval)
+    }
+
+    /// The certificate of a later sequence may come first, and settles a checkpoint's. Its own is
+    /// still needed, or the watermarks stay where they are.
+    fn note_late_checkpoint(&mut self, effects: &mut Effects) {
+        if self.certified < self.stable + self.config.checkpoint_interval {
+            return;
+        }
+        let passed = self.slots.range(..=self.certified).rev();
+        let mut passed = passed.map(|(sequence, _)| *sequence);
+        let late = passed.find_map(|sequence| {
+            let checkpoint = self.is_checkpoint(sequence);
+            checkpoint.then(|| self.certificate(sequence)).flatten()
+        });
+        if let Some(certificate) = late {
+            self.note_stable(&certificate, effects);
+        }
     }
 
     fn certificate(&self, sequence: Sequence) -> Option<Certificate> {

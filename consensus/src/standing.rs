@@ -101,6 +101,7 @@ impl Replica {
                 self.result_votes(slot, &mut resent);
             }
         }
+        self.checkpoint_votes(report, &mut resent);
         for messages in resent.chunks(RELAYED_MESSAGES) {
             effects.direct.push((peer, Frame::Relay(messages.to_vec())));
         }
@@ -120,6 +121,16 @@ impl Replica {
         }
         resent.extend(slot.prepares.of(own).map(|vote| vote.signed().clone()));
         resent.extend(slot.commits.of(own).map(|vote| vote.signed().clone()));
+    }
+
+    /// What lets the peer's watermarks move, if a later certificate came before a checkpoint's.
+    fn checkpoint_votes(&self, report: &StatusReport, resent: &mut Vec<SignedMessage>) {
+        let interval = self.config.checkpoint_interval;
+        let passed = self.slots.range(report.stable.next()..);
+        let passed = passed.take_while(|(sequence, _)| **sequence <= report.certified);
+        let checkpoints = passed.filter(|(sequence, _)| sequence.is_multiple_of(interval));
+        let own = checkpoints.filter_map(|(_, slot)| slot.attestations.get(&self.config.replica));
+        resent.extend(own.map(|vote| vote.signed().clone()));
     }
 
     fn result_votes(&self, slot: &Slot, resent: &mut Vec<SignedMessage>) {
