@@ -7,15 +7,24 @@ use crate::frame::{Frame, Supply};
 use crate::limits::{FETCH_NAMES, PATIENCE, TIMEOUT_DOUBLINGS};
 use crate::message::Subject;
 use crate::replica::Replica;
+use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
 use crate::types::Sequence;
 
 impl Replica {
     /// The moments at which a clock runs out.
-    pub(crate) fn clocks(&self) -> [Option<Duration>; 6] {
+    pub(crate) fn clocks(&self) -> [Option<Duration>; 7] {
         let promise = self.promise_due().filter(|_| self.abstention.is_none());
         if self.changing {
-            return [self.new_view_deadline, promise, None, None, None, None];
+            return [
+                self.new_view_deadline,
+                promise,
+                None,
+                None,
+                None,
+                None,
+                None,
+            ];
         }
         let request = self.pool.oldest().map(|(since, _)| since);
         let proposed = self.oldest_proposal().map(|(since, _)| since);
@@ -30,6 +39,7 @@ impl Replica {
                 .map(|since| self.resolve_deadline(since))
                 .filter(|_| armed),
             relay.filter(|relay| *relay > self.now.monotonic),
+            self.probe_due(),
             request.map(|since| self.deadline(since)).filter(|_| armed),
             proposed.map(|since| self.deadline(since)).filter(|_| armed),
         ]
@@ -52,6 +62,10 @@ impl Replica {
             return;
         }
         self.relay_late_requests(effects);
+        self.probe(effects);
+        if let Some(subject) = self.slowness() {
+            self.suspect(subject, effects);
+        }
         if let Some((since, id)) = self.pool.oldest()
             && now >= self.deadline(since)
         {
@@ -85,11 +99,26 @@ impl Replica {
         let again = now.saturating_sub(timeout);
         let late = self.pool.take_late([late, again, now], FETCH_NAMES);
         if !late.is_empty() && primary != self.config.replica {
-            let bodies = late.into_iter().map(|request| request.bytes).collect();
-            effects
-                .direct
-                .push((primary, Frame::Supply(Supply::Requests(bodies))));
+            self.give_to_primary(late, effects);
         }
+    }
+
+    /// Gives the primary one request that it may have, to see how long it takes then.
+    fn probe(&mut self, effects: &mut Effects) {
+        let now = self.now.monotonic;
+        if self.probe_due().is_some_and(|due| now >= due) {
+            let probe = self.pool.take_probe();
+            self.give_to_primary(probe.into_iter().collect(), effects);
+        }
+    }
+
+    fn give_to_primary(&mut self, requests: Vec<KnownRequest>, effects: &mut Effects) {
+        for request in &requests {
+            self.pace.give(request.id, request.bytes.len());
+        }
+        let bodies = requests.into_iter().map(|request| request.bytes).collect();
+        let supply = Frame::Supply(Supply::Requests(bodies));
+        effects.direct.push((self.primary(), supply));
     }
 
     /// A PRE-PREPARE that is not committed runs a clock too; what is committed runs none, so a

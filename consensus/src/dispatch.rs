@@ -77,6 +77,7 @@ impl Replica {
         }
         for request in &requests {
             self.pool.remove(&request.id);
+            self.pace.forget(&request.id);
             self.ran
                 .insert(request.id, (batch.sequence, request.clone()));
         }

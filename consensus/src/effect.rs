@@ -189,7 +189,7 @@ pub enum Notice {
     Suspected {
         /// The view.
         view: View,
-        /// `request`, `sequence` or `new_view`.
+        /// `request`, `sequence`, `new_view` or `slow`.
         reason: &'static str,
     },
     /// This replica waits for a new view.

@@ -21,6 +21,7 @@ mod key_table;
 pub mod limits;
 mod message;
 mod ordering;
+mod pace;
 mod pool;
 mod promising;
 mod record;

@@ -60,6 +60,30 @@ pub const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 /// Sequences for which votes are repeated to a peer for one STATUS.
 pub const RESENT_SEQUENCES: usize = 32;
 
+/// How long the median delay of a primary may be at least, however fast others were.
+pub const SLOWNESS_FLOOR: Duration = Duration::from_millis(50);
+
+/// How many times as slow as the best of the last views a primary may be.
+pub const SLOWNESS: u32 = 4;
+
+/// The delays of a primary, and agreements, of which the median is taken.
+pub const RECENT_DELAYS: usize = 16;
+
+/// The fewest delays, and agreements, from which a primary is judged.
+pub const FEW_DELAYS: usize = 5;
+
+/// The longest request whose delay is measured: bodies take their time on the way.
+pub const MEASURED_BYTES: usize = 64 << 10;
+
+/// Requests whose delay is measured at a time.
+pub const GIVEN_REQUESTS: usize = 64;
+
+/// Times an eviction for slowness doubles the limit.
+pub const EVICTION_DOUBLINGS: u32 = 8;
+
+/// After what time one such doubling has worn off.
+pub const EVICTION_DECAY: Duration = Duration::from_mins(10);
+
 /// After how many request timeouts a request that others overtook makes its primary suspect.
 pub const PATIENCE: u32 = 8;
 

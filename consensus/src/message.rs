@@ -166,6 +166,8 @@ pub enum Subject {
     Sequence(Sequence),
     /// A NEW-VIEW that did not come.
     NewView,
+    /// Proposals that take too long, measured against earlier primaries.
+    Slow,
 }
 
 /// VIEW-CHANGE: carries its own justification, so a valid one moves its receiver too.

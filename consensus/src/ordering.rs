@@ -30,6 +30,7 @@ impl Replica {
                 continue;
             };
             if self.keys.answered(&known.id).is_none() {
+                self.pace.give(known.id, bytes.len());
                 self.pool
                     .insert(known, self.config.replica, self.now.monotonic);
                 admitted.push(bytes);
@@ -245,6 +246,7 @@ impl Replica {
                 self.named.insert(*id);
                 if current {
                     self.pool.mark_proposed(id);
+                    self.pace.note_proposed(id);
                 }
             }
         }
@@ -350,6 +352,7 @@ impl Replica {
         });
         if let Some(slot) = self.slots.get_mut(&sequence) {
             slot.prepare_sent = Some(vote.view);
+            slot.prepared_at = Some(self.now.monotonic);
         }
     }
 
@@ -509,6 +512,7 @@ impl Replica {
         });
         slot.committed = Some(certificate);
         self.name_requests(&vote.digest, true);
+        self.note_agreement(sequence);
     }
 
     /// Votes this replica cast, restored when they come back from the log.

@@ -21,6 +21,8 @@ struct Pooled {
     since: Duration,
     /// When it was last given to the primary by this replica.
     relayed: Option<Duration>,
+    /// Whether it was given to the primary so as to see how fast that is.
+    probed: bool,
     proposed: bool,
     /// Whether it was answered: a waiting batch names it again and needs its body, nothing else.
     answered: bool,
@@ -78,6 +80,7 @@ impl Pool {
             gateway: by,
             since: now,
             relayed: None,
+            probed: false,
             proposed: false,
             answered: false,
             arrival: self.arrivals,
@@ -141,7 +144,7 @@ impl Pool {
             if !pooled.answered {
                 self.clocks.insert((now, *id));
             }
-            (pooled.since, pooled.relayed) = (now, None);
+            (pooled.since, pooled.relayed, pooled.probed) = (now, None, false);
             pooled.proposed = pooled.answered || named.contains(id);
             if !pooled.proposed {
                 self.queue.insert(pooled.arrival, *id);
@@ -169,6 +172,22 @@ impl Pool {
             })
             .copied()
             .collect()
+    }
+
+    /// When the clock of the first request that no batch of this view names started, unless that
+    /// request was probed with.
+    pub(crate) fn unprobed(&self) -> Option<Duration> {
+        let (_, id) = self.queue.first_key_value()?;
+        let pooled = self.requests.get(id).filter(|pooled| !pooled.probed);
+        pooled.map(|pooled| pooled.since)
+    }
+
+    /// That request; it counts as probed with.
+    pub(crate) fn take_probe(&mut self) -> Option<KnownRequest> {
+        let (_, id) = self.queue.first_key_value()?;
+        let pooled = self.requests.get_mut(id)?;
+        pooled.probed = true;
+        Some(pooled.request.clone())
     }
 
     /// When the oldest clock started.

@@ -23,6 +23,7 @@ use crate::heartbeat::Heartbeats;
 use crate::key_table::KeyTable;
 use crate::limits::WINDOW_INTERVALS;
 use crate::message::{Message, StatusReport, Suspicion, ViewChange};
+use crate::pace::Pace;
 use crate::pool::Pool;
 use crate::rejection::Rejection;
 use crate::request::KnownRequest;
@@ -58,6 +59,8 @@ pub struct Replica {
     pub(crate) doublings: u32,
     /// When a batch was last handed to the executor.
     pub(crate) last_progress: Duration,
+
+    pub(crate) pace: Pace,
 
     pub(crate) pool: Pool,
     pub(crate) slots: BTreeMap<Sequence, Slot>,
@@ -148,6 +151,7 @@ impl Replica {
     /// Handles one event at `now`; what is to be done is added to `effects`.
     pub fn handle(&mut self, now: Time, event: Event, effects: &mut Effects) {
         self.now = now;
+        self.pace.tick(now.monotonic);
         match event {
             Event::Admitted(requests) => self.on_admitted(&requests, effects),
             Event::Received { from, frame } => self.on_frame(from, frame, effects),
@@ -252,6 +256,7 @@ impl Replica {
             new_view_deadline: None,
             doublings: 0,
             last_progress: now.monotonic,
+            pace: Pace::default(),
             pool: Pool::default(),
             slots: BTreeMap::new(),
             batches: BTreeMap::new(),
@@ -297,6 +302,7 @@ impl Replica {
         self.beat(effects);
         self.review_abstention(effects);
         self.withhold_votes(effects);
+        self.pace.set_running(self.primary_owes());
     }
 
     fn on_frame(&mut self, from: ReplicaId, frame: Frame, effects: &mut Effects) {

@@ -27,6 +27,8 @@ pub(crate) struct Slot {
     pub(crate) declined: bool,
     pub(crate) prepares: Votes,
     pub(crate) commits: Votes,
+    /// When this replica sent its last PREPARE.
+    pub(crate) prepared_at: Option<Duration>,
     /// The views in which this replica sent its votes.
     pub(crate) prepare_sent: Option<View>,
     pub(crate) commit_sent: Option<View>,

@@ -148,6 +148,9 @@ impl Replica {
         (self.view_change_sent, self.new_view_deadline) = (Some(view), None);
         self.required.clear();
         self.doublings += 1;
+        if self.is_eviction(&suspicions) {
+            self.pace.note_eviction(self.now.monotonic);
+        }
         effects
             .notices
             .push(Notice::ViewChangeStarted { view, reason });
@@ -167,6 +170,15 @@ impl Replica {
             prepared,
         };
         effects.messages.push(Message::ViewChange(view_change));
+    }
+
+    /// Whether a correct replica at least found the primary slow.
+    fn is_eviction(&self, suspicions: &[SignedMessage]) -> bool {
+        let slow = suspicions.iter().filter(|signed| {
+            let message = borsh::from_slice(&signed.message);
+            matches!(message, Ok(Message::Suspect(it)) if it.subject == Subject::Slow)
+        });
+        slow.count() > self.faults()
     }
 
     /// A valid VIEW-CHANGE for a higher view moves its receiver there too.
@@ -275,6 +287,7 @@ impl Replica {
         }
         let named = self.named_in_view();
         self.pool.enter_view(&named, self.now.monotonic);
+        self.pace.enter_view(self.config.membership.n());
         effects.notices.push(Notice::ViewEntered(view));
         if self.is_primary() {
             self.propose_again(effects);
@@ -340,6 +353,7 @@ fn reason(subject: Subject) -> &'static str {
         Subject::Request(_) => "request",
         Subject::Sequence(_) => "sequence",
         Subject::NewView => "new_view",
+        Subject::Slow => "slow",
     }
 }
 

@@ -1,6 +1,8 @@
 //! A group of replicas in one thread: an in-memory network, a log that keeps only what was
 //! synced, and an app that adds numbers. Nothing here waits; time moves when a test says so.
 
+mod answers;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,16 +10,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Abstention, Answer, Authority, Certificate, CommitCertificate, Config, Disagreement, Effects,
-    Entry, Event, Execution, Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice,
-    Outcome, Place, Record, Recovered, Released, RememberedKey, Replica, ReplicaId, Request,
-    Sequence, Settlement, Supply, Time, UnixMillis, Verdict, VerdictWriter, open_one,
+    Abstention, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Envelope, Event,
+    Execution, Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice, Outcome, Record,
+    Recovered, Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement, Supply,
+    Time, UnixMillis, Verdict, open_one,
 };
 use byzantine_proof::tree::{Frontier, leaf_hash};
-use byzantine_proof::{
-    Digest, FieldBlock, LeafKind, Member, Membership, RequestFields, ResponseLeaf, SecretKey,
-    ServiceName,
-};
+use byzantine_proof::{Digest, Member, Membership, SecretKey, ServiceName};
+
+use answers::{Verdicts, answer};
 
 const START: u64 = 1_700_000_000_000;
 
@@ -68,6 +69,13 @@ pub struct Group {
     interval: u64,
     now: Duration,
     wire: VecDeque<(usize, usize, Frame)>,
+    /// Frames on their way, by when they arrive.
+    late: BTreeMap<(Duration, u64), (usize, usize, Frame)>,
+    posted: u64,
+    /// How long a frame takes: at least the first, at most both.
+    pub latency: (Duration, Duration),
+    /// How much longer a member keeps its proposals to itself.
+    pub stalls: BTreeMap<usize, Duration>,
     pub cut: BTreeSet<(usize, usize)>,
     /// Kinds of messages that a sender's envelopes lose.
     pub withheld: BTreeSet<(usize, &'static str)>,
@@ -84,6 +92,10 @@ impl Group {
             interval,
             now: Duration::from_secs(1),
             wire: VecDeque::new(),
+            late: BTreeMap::new(),
+            posted: 0,
+            latency: (Duration::ZERO, Duration::ZERO),
+            stalls: BTreeMap::new(),
             cut: BTreeSet::new(),
             withheld: BTreeSet::new(),
             notices: Vec::new(),
@@ -94,7 +106,7 @@ impl Group {
         group
     }
 
-    fn time(&self) -> Time {
+    pub fn time(&self) -> Time {
         let unix = START + u64::try_from(self.now.as_millis()).unwrap();
         Time {
             monotonic: self.now,
@@ -181,6 +193,21 @@ impl Group {
         request
     }
 
+    /// What a faulty member puts its vote key to, given to everyone else.
+    pub fn forge(&mut self, id: usize, messages: &[Message], batches: &[Bytes]) {
+        let origin = Digest::of(self.membership.origin().as_str().as_bytes());
+        let authority = self.nodes[id].authority.as_ref();
+        let envelope = Envelope::seal(&origin, replica_id(id), messages, authority);
+        for peer in (0..self.nodes.len()).filter(|peer| *peer != id) {
+            let frame = Frame::Envelope {
+                envelope: envelope.clone(),
+                batches: batches.to_vec(),
+            };
+            let from = replica_id(id);
+            self.handle(peer, Event::Received { from, frame });
+        }
+    }
+
     pub fn handle(&mut self, id: usize, event: Event) {
         let time = self.time();
         let mut effects = Effects::default();
@@ -230,12 +257,27 @@ impl Group {
                     envelope: envelope.clone(),
                     batches,
                 };
-                self.wire.push_back((id, peer, frame));
+                self.post(id, peer, frame, proposes(group));
             }
         }
         for (peer, frame) in &released.direct {
             let frame = self.without_withheld(id, frame.clone());
-            self.wire.push_back((id, usize::from(peer.0), frame));
+            self.post(id, usize::from(peer.0), frame, false);
+        }
+    }
+
+    /// Puts a frame on its way; without latency it is there as soon as anybody looks.
+    fn post(&mut self, from: usize, to: usize, frame: Frame, proposes: bool) {
+        self.posted += 1;
+        let (least, spread) = self.latency;
+        let share = u32::try_from(self.posted.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48).unwrap();
+        let stall = self.stalls.get(&from).filter(|_| proposes);
+        let takes = least + spread * share / 65536 + stall.copied().unwrap_or_default();
+        if takes.is_zero() {
+            self.wire.push_back((from, to, frame));
+        } else {
+            let at = (self.now + takes, self.posted);
+            self.late.insert(at, (from, to, frame));
         }
     }
 
@@ -341,9 +383,16 @@ impl Group {
 
     /// Moves time in steps, delivering all that each brings about.
     pub fn advance(&mut self, duration: Duration) {
+        self.advance_by(duration, Duration::from_millis(50));
+    }
+
+    pub fn advance_by(&mut self, duration: Duration, step: Duration) {
         let end = self.now + duration;
         while self.now < end {
-            self.now = end.min(self.now + Duration::from_millis(50));
+            self.now = end.min(self.now + step);
+            let later = self.late.split_off(&(self.now, u64::MAX));
+            let due = std::mem::replace(&mut self.late, later);
+            self.wire.extend(due.into_values());
             for id in 0..self.nodes.len() {
                 let due = self.nodes[id].replica.as_ref().map(Replica::next_deadline);
                 if due.is_some_and(|due| due <= self.now) {
@@ -481,73 +530,9 @@ impl Node {
     }
 }
 
-fn answer(
-    execution: &Execution,
-    index: u32,
-    reused: bool,
-    body: String,
-    membership: &Membership,
-) -> Answer {
-    let item = &execution.items[usize::try_from(index).unwrap()];
-    let place = Place {
-        sequence: execution.sequence,
-        index,
-        time: execution.time,
-    };
-    let (kind, status) = if reused {
-        (LeafKind::Reused, 422)
-    } else {
-        (LeafKind::App, 200)
-    };
-    seal(membership, place, &item.request, kind, status, body)
-}
-
-fn seal(
-    membership: &Membership,
-    place: Place,
-    request: &Request,
-    kind: LeafKind,
-    status: u16,
-    body: String,
-) -> Answer {
-    let names = RequestFields::new([]).unwrap();
-    let block = FieldBlock::build(names, [("content-type", &b"text/plain"[..])]).unwrap();
-    let leaf = ResponseLeaf {
-        origin: membership.origin().clone(),
-        sequence: place.sequence.0,
-        index: place.index,
-        time_ms: place.time.0,
-        kind,
-        key: request.key_hash().unwrap(),
-        request: Digest::of(&request.encode()),
-        status,
-        fields: block.digest(),
-        content_length: body.len() as u64,
-        content: Digest::of(body.as_bytes()),
-        state: None,
-    };
-    Answer {
-        leaf: Bytes::from(leaf.to_text()),
-        request_fields: vec![],
-        fields: Bytes::from(block.to_text()),
-        content: Bytes::from(body),
-    }
-}
-
-/// A verdict in plain words.
-#[derive(Debug)]
-struct Verdicts(Membership);
-
-impl VerdictWriter for Verdicts {
-    fn verdict(&self, place: Place, request: &Request, why: &Disagreement) -> Answer {
-        let body = format!(
-            "{} answers, {} lost, content {}",
-            why.answers,
-            why.lost,
-            if why.content { "differs" } else { "is equal" }
-        );
-        seal(&self.0, place, request, LeafKind::Verdict, 502, body)
-    }
+fn proposes(messages: &[Message]) -> bool {
+    let proposal = |message: &Message| matches!(message, Message::PrePrepare(_));
+    messages.iter().any(proposal)
 }
 
 fn remembered(settlement: &Settlement) -> Vec<RememberedKey> {

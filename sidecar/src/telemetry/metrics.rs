@@ -21,7 +21,7 @@ const SIZES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// The phases of agreement, in order.
 pub(crate) const PHASES: [&str; 4] = ["prepare", "commit", "result", "attest"];
 
-const REASONS: [&str; 3] = ["request", "sequence", "new_view"];
+const REASONS: [&str; 4] = ["request", "sequence", "new_view", "slow"];
 
 /// The queues of `byzantine_queue_depth`.
 const QUEUES: [&str; 3] = ["waiting", "abroad", "executions"];
