@@ -1,0 +1,298 @@
+//! What a faulty member may say and nobody takes: one message each, and the reason that is counted.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "shared by the test binaries"
+)]
+mod group;
+
+use std::time::Duration;
+
+use byzantine_consensus::{
+    Attestation, Batch, Message, NewView, Notice, Promise, Rejection, ReplicaId, RequestId,
+    ResultVote, Sequence, Subject, Suspicion, View, ViewChange, Vote,
+};
+use byzantine_proof::{Cosignature, Digest};
+use group::Group;
+
+fn group() -> Group {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    group.notices.clear();
+    group
+}
+
+fn vote(view: u64, sequence: u64, batch: &[u8]) -> Vote {
+    Vote {
+        view: View(view),
+        sequence: Sequence(sequence),
+        digest: Digest::of(batch),
+    }
+}
+
+/// Why the others do not take what `sender` says; each of them once.
+fn refused(group: &mut Group, sender: usize, message: Message) -> Vec<Rejection> {
+    group.notices.clear();
+    let kind = message.kind();
+    group.forge(sender, &[message], &[]);
+    let id = ReplicaId(u8::try_from(sender).unwrap());
+    let told = group.notices.iter().filter_map(|(_, notice)| match notice {
+        Notice::Rejected {
+            replica,
+            rejection,
+            kind: of,
+        } => {
+            assert_eq!((*replica, *of), (id, kind));
+            Some(*rejection)
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+fn equivocations(group: &Group) -> Vec<(ReplicaId, Sequence)> {
+    let told = group.notices.iter().filter_map(|(_, notice)| match notice {
+        Notice::Equivocated { replica, sequence } => Some((*replica, *sequence)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn only_the_primary_assigns_and_it_does_not_agree_with_itself() {
+    let mut group = group();
+    let proposal = Message::PrePrepare(vote(0, 1, b"a"));
+    assert_eq!(
+        refused(&mut group, 1, proposal.clone()),
+        [Rejection::NotPrimary; 3]
+    );
+    assert_eq!(refused(&mut group, 0, proposal), []);
+    let agreement = Message::Prepare(vote(0, 1, b"a"));
+    assert_eq!(
+        refused(&mut group, 0, agreement),
+        [Rejection::NotPrimary; 3]
+    );
+    let later = Message::PrePrepare(vote(4, 1, b"a"));
+    assert_eq!(refused(&mut group, 0, later), [Rejection::WrongView; 3]);
+}
+
+#[test]
+fn votes_stay_within_the_window() {
+    let mut group = group();
+    for (sequence, outside) in [(0, true), (1, false), (16, false), (17, true)] {
+        let expected = [Rejection::OutsideWindow; 3];
+        let expected = if outside { &expected[..] } else { &[] };
+        for message in [
+            Message::Prepare(vote(0, sequence, b"a")),
+            Message::Commit(vote(0, sequence, b"a")),
+            Message::Result(ResultVote {
+                sequence: Sequence(sequence),
+                leaves: vec![],
+            }),
+        ] {
+            assert_eq!(
+                refused(&mut group, 2, message.clone()),
+                expected,
+                "{message:?}"
+            );
+        }
+        if outside {
+            let proposal = Message::PrePrepare(vote(0, sequence, b"a"));
+            assert_eq!(refused(&mut group, 0, proposal), expected);
+            let promise = Promise {
+                sequence: Sequence(sequence),
+                leaves: vec![],
+                answers: vec![],
+            };
+            assert_eq!(refused(&mut group, 2, Message::Promise(promise)), expected);
+        }
+    }
+}
+
+#[test]
+fn who_says_two_things_is_named_and_who_repeats_himself_is_not() {
+    let mut group = group();
+    let result = |leaf: &[u8]| {
+        Message::Result(ResultVote {
+            sequence: Sequence(2),
+            leaves: vec![Some(Digest::of(leaf))],
+        })
+    };
+    let pairs = [
+        (
+            3,
+            Message::Prepare(vote(0, 2, b"a")),
+            Message::Prepare(vote(0, 2, b"b")),
+        ),
+        (
+            3,
+            Message::Commit(vote(0, 2, b"a")),
+            Message::Commit(vote(0, 2, b"b")),
+        ),
+        (3, result(b"a"), result(b"b")),
+        (
+            0,
+            Message::PrePrepare(vote(0, 2, b"a")),
+            Message::PrePrepare(vote(0, 2, b"b")),
+        ),
+    ];
+    for (sender, first, second) in pairs {
+        assert_eq!(refused(&mut group, sender, first.clone()), [], "{first:?}");
+        assert_eq!(refused(&mut group, sender, first), []);
+        assert_eq!(equivocations(&group), []);
+        let expected = [Rejection::Equivocation; 3];
+        assert_eq!(
+            refused(&mut group, sender, second.clone()),
+            expected,
+            "{second:?}"
+        );
+        let id = ReplicaId(u8::try_from(sender).unwrap());
+        assert_eq!(equivocations(&group), [(id, Sequence(2)); 3]);
+    }
+}
+
+#[test]
+fn a_vote_of_an_older_view_is_no_contradiction() {
+    let mut group = group();
+    assert_eq!(
+        refused(&mut group, 3, Message::Prepare(vote(1, 2, b"a"))),
+        []
+    );
+    assert_eq!(
+        refused(&mut group, 3, Message::Prepare(vote(0, 2, b"b"))),
+        []
+    );
+    assert_eq!(equivocations(&group), []);
+}
+
+#[test]
+fn a_cosignature_that_does_not_verify_is_not_kept() {
+    let mut group = group();
+    let forged = Message::Attest(Attestation {
+        sequence: Sequence(1),
+        size: 2,
+        root: Digest::of(b"root"),
+        cosignature: Cosignature::from_bytes(&[7; 72]).unwrap(),
+    });
+    assert_eq!(
+        refused(&mut group, 2, forged.clone()),
+        [Rejection::Cosignature; 3]
+    );
+    // For an open checkpoint it is looked at even when a later sequence is certified.
+    assert_eq!(refused(&mut group, 2, forged), [Rejection::Cosignature; 3]);
+}
+
+#[test]
+fn a_view_is_left_and_opened_on_evidence_only() {
+    let mut group = group();
+    let view_change = |view| {
+        Message::ViewChange(ViewChange {
+            view: View(view),
+            suspicions: vec![],
+            stable: None,
+            prepared: vec![],
+        })
+    };
+    assert_eq!(
+        refused(&mut group, 1, view_change(1)),
+        [Rejection::Certificate; 3]
+    );
+    assert_eq!(
+        refused(&mut group, 1, view_change(0)),
+        [Rejection::WrongView; 3]
+    );
+    let new_view = |view| {
+        Message::NewView(NewView {
+            view: View(view),
+            view_changes: vec![],
+        })
+    };
+    assert_eq!(
+        refused(&mut group, 2, new_view(1)),
+        [Rejection::NotPrimary; 3]
+    );
+    assert_eq!(
+        refused(&mut group, 1, new_view(1)),
+        [Rejection::Certificate; 3]
+    );
+    let suspicion = |view, subject| {
+        Message::Suspect(Suspicion {
+            view: View(view),
+            subject,
+        })
+    };
+    // One liar's suspicions, of whatever, move nobody.
+    for subject in [
+        Subject::NewView,
+        Subject::Slow,
+        Subject::Sequence(Sequence(1)),
+        Subject::Request(RequestId(Digest::of(b"none"))),
+    ] {
+        for view in [0, 1, 7] {
+            assert_eq!(refused(&mut group, 3, suspicion(view, subject)), []);
+        }
+    }
+    group.advance(Duration::from_secs(20));
+    let views = group
+        .nodes
+        .iter()
+        .map(|node| node.replica.as_ref().unwrap().standing());
+    assert!(views.clone().all(|at| at.view == View(0) && !at.changing));
+}
+
+#[test]
+fn a_suspicion_of_a_view_that_is_over_is_late() {
+    let mut group = group();
+    let (view, subject) = (View(0), Subject::NewView);
+    for sender in 1..4 {
+        group.forge(
+            sender,
+            &[Message::Suspect(Suspicion { view, subject })],
+            &[],
+        );
+    }
+    group.stabilize();
+    let standing = group.nodes[1].replica.as_ref().unwrap().standing();
+    assert_eq!((standing.view, standing.changing), (View(1), false));
+    let late = Message::Suspect(Suspicion { view, subject });
+    assert_eq!(refused(&mut group, 3, late), [Rejection::WrongView; 3]);
+}
+
+#[test]
+fn a_new_view_proposes_what_it_must_and_nothing_else() {
+    let mut group = group();
+    // Sequence 1 prepares in view 0 and does not commit.
+    for id in 0..4 {
+        group.withheld.insert((id, "COMMIT"));
+    }
+    group.request(0, "k", "/");
+    group.stabilize();
+    let (view, subject) = (View(0), Subject::NewView);
+    group.crash(1);
+    for sender in [0, 2, 3] {
+        group.forge(
+            sender,
+            &[Message::Suspect(Suspicion { view, subject })],
+            &[],
+        );
+    }
+    group.stabilize();
+    group.start(1);
+    group.stabilize();
+    group.advance(Duration::from_secs(1));
+    let standing = group.nodes[2].replica.as_ref().unwrap().standing();
+    assert_eq!((standing.view, standing.changing), (View(1), false));
+    let null = Message::PrePrepare(Vote {
+        view: View(1),
+        sequence: Sequence(1),
+        digest: Batch::null(Sequence(1)).digest(),
+    });
+    let refused = refused(&mut group, 1, null);
+    assert_eq!(refused, [Rejection::NotReproposed; 3]);
+    group.heal();
+    group.advance(Duration::from_secs(1));
+    assert_eq!(group.calls(2), 1, "what prepared is what runs");
+}
