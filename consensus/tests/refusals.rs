@@ -12,7 +12,7 @@ mod group;
 use std::time::Duration;
 
 use byzantine_consensus::{
-    Attestation, Batch, Message, NewView, Notice, Promise, Rejection, ReplicaId, RequestId,
+    Attestation, Message, NewView, Notice, Promise, Rejection, ReplicaId, RequestId,
     ResultVote, Sequence, Subject, Suspicion, View, ViewChange, Vote,
 };
 use byzantine_proof::{Cosignature, Digest};
@@ -259,40 +259,4 @@ fn a_suspicion_of_a_view_that_is_over_is_late() {
     assert_eq!((standing.view, standing.changing), (View(1), false));
     let late = Message::Suspect(Suspicion { view, subject });
     assert_eq!(refused(&mut group, 3, late), [Rejection::WrongView; 3]);
-}
-
-#[test]
-fn a_new_view_proposes_what_it_must_and_nothing_else() {
-    let mut group = group();
-    // Sequence 1 prepares in view 0 and does not commit.
-    for id in 0..4 {
-        group.withheld.insert((id, "COMMIT"));
-    }
-    group.request(0, "k", "/");
-    group.stabilize();
-    let (view, subject) = (View(0), Subject::NewView);
-    group.crash(1);
-    for sender in [0, 2, 3] {
-        group.forge(
-            sender,
-            &[Message::Suspect(Suspicion { view, subject })],
-            &[],
-        );
-    }
-    group.stabilize();
-    group.start(1);
-    group.stabilize();
-    group.advance(Duration::from_secs(1));
-    let standing = group.nodes[2].replica.as_ref().unwrap().standing();
-    assert_eq!((standing.view, standing.changing), (View(1), false));
-    let null = Message::PrePrepare(Vote {
-        view: View(1),
-        sequence: Sequence(1),
-        digest: Batch::null(Sequence(1)).digest(),
-    });
-    let refused = refused(&mut group, 1, null);
-    assert_eq!(refused, [Rejection::NotReproposed; 3]);
-    group.heal();
-    group.advance(Duration::from_secs(1));
-    assert_eq!(group.calls(2), 1, "what prepared is what runs");
 }
