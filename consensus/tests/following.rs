@@ -79,15 +79,15 @@ fn interval(group: &Group, settlements: &[Settlement], number: u64) -> (Vec<Bare
 fn tree_and_keys_follow_without_a_body() {
     let (group, settlements) = history();
     let mut follower = follower(&group);
-    let mut followed = Vec::new();
+    let mut taken = Vec::new();
     for number in 0..2 {
         let (entries, certificate) = interval(&group, &settlements, number);
         let (moved, settled) = follower.follow(&entries, &certificate).unwrap();
-        followed.extend(settled);
+        taken.extend(settled);
         follower = moved;
     }
     assert_eq!(follower.sequence(), Sequence(2 * INTERVAL));
-    for (found, expected) in followed.iter().zip(&settlements) {
+    for (found, expected) in taken.iter().zip(&settlements) {
         assert_eq!((found.size, found.root), (expected.size, expected.root));
         assert_eq!(
             (found.time, found.ordinal),

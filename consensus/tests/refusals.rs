@@ -12,8 +12,8 @@ mod group;
 use std::time::Duration;
 
 use byzantine_consensus::{
-    Attestation, Message, NewView, Notice, Promise, Rejection, ReplicaId, RequestId,
-    ResultVote, Sequence, Subject, Suspicion, View, ViewChange, Vote,
+    Attestation, Message, NewView, Notice, Promise, Rejection, ReplicaId, RequestId, ResultVote,
+    Sequence, Subject, Suspicion, View, ViewChange, Vote,
 };
 use byzantine_proof::{Cosignature, Digest};
 use group::Group;
