@@ -163,7 +163,6 @@ fn subject(subject: Subject) -> String {
         Subject::Request(id) => format!("request {}", &id.to_string()[..6]),
         Subject::Sequence(sequence) => format!("sequence {sequence}"),
         Subject::NewView => "new view".to_owned(),
-        #[allow(unreachable_patterns, reason = "the core may learn new subjects")]
-        _ => "something".to_owned(),
+        Subject::Slow => "a slow primary".to_owned(),
     }
 }

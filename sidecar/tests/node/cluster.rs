@@ -376,11 +376,15 @@ fn the_administration_port_tells_and_changes_nothing() {
         request(admin, "POST", "/status", None, "x").unwrap().status,
         405
     );
+    // Answers of the other gateway may settle before the own app has run them.
+    eventually("replica 0 has run all", || {
+        cluster.status(0).is_some_and(|status| status.ordinal == 8)
+    });
     let status = cluster.status(0).unwrap();
     assert_eq!(
         (status.members, status.quorum, status.reply_quorum),
         (4, 3, 3)
     );
-    assert_eq!((status.counters.answered, status.ordinal), (4, 8));
+    assert_eq!(status.counters.answered, 4);
     assert!(status.ready && status.peers.iter().all(|peer| peer.connected));
 }
