@@ -218,7 +218,9 @@ impl Replica {
         outcomes: Vec<Outcome>,
         effects: &mut Effects,
     ) {
-        if !self.note_executed(sequence, outcomes.clone()) {
+        let noted = self.note_executed(sequence, outcomes.clone());
+        self.fetch_on(effects);
+        if !noted {
             return;
         }
         let leaves = outcomes.iter().map(Outcome::leaf_hash).collect();
