@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::bias::biased;
 use crate::plan::Options;
 use crate::sabotage::{Bug, POSSIBLE};
 use crate::selection::Selection;
@@ -19,26 +20,52 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// In a build with switches: whether the run still finds its bug. A seed that no longer does
-    /// guards nothing.
+    /// In a build with switches: whether the bug of this seed is still found. A change of the core
+    /// makes another schedule of every seed, so if this run does not find it any more, those that
+    /// come next must.
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn strikes_its_bug(&self) -> Result<(), String> {
+    pub fn strikes_its_bug(&self) -> Result<Struck, String> {
         let Some(name) = self.strikes.as_ref().filter(|_| POSSIBLE) else {
-            return Ok(());
+            return Ok(Struck::Nothing);
         };
-        let bug = Some(Bug::parse(name)?);
-        let options = Options {
-            bug,
+        let bug = Bug::parse(name)?;
+        let itself = Options {
+            bug: Some(bug),
             ..self.options.clone()
         };
-        match run(&options, false).violation {
-            Some(_) => Ok(()),
-            None => Err(format!("{} does not find {name} any more", self.name)),
+        if run(&itself, false).violation.is_some() {
+            return Ok(Struck::Itself);
         }
+        let next = (1..=MOST_SEARCHED).find(|number| {
+            let seed = self.options.seed.wrapping_add(*number);
+            let plain = Options {
+                bug: Some(bug),
+                ..Options::swarm(seed, self.options.members)
+            };
+            run(&biased(plain, bug, *number), false).violation.is_some()
+        });
+        next.map(Struck::After).ok_or_else(|| {
+            let seed = &self.name;
+            format!("{seed}: neither it nor the {MOST_SEARCHED} after it find {name} any more")
+        })
     }
 }
+
+/// What found the bug of a recorded seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Struck {
+    /// It has none, or this build has no switches.
+    Nothing,
+    /// The seed.
+    Itself,
+    /// The so-many-th seed after it.
+    After(u64),
+}
+
+/// So many runs are searched for a bug whose seed does not find it any more.
+const MOST_SEARCHED: u64 = 1000;
 
 /// Why recorded seeds could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Output, Verdict, reproduction};
-use crate::seeds::{Recorded, read};
+use crate::seeds::{Recorded, Struck, read};
 use crate::world::run;
 
 /// Arguments of `sim replay`.
@@ -27,9 +27,13 @@ impl Replay {
         };
         let mut verdict = Verdict::Kept;
         for seed in recorded {
-            if let Err(blunt) = seed.strikes_its_bug() {
-                verdict = Verdict::Broken;
-                println!("{blunt}");
+            match seed.strikes_its_bug() {
+                Ok(Struck::Nothing | Struck::Itself) => {}
+                Ok(Struck::After(runs)) => tell_blunt(&seed, runs),
+                Err(lost) => {
+                    verdict = Verdict::Broken;
+                    println!("{lost}");
+                }
             }
             let Recorded { name, options, .. } = seed;
             let report = run(&options, false);
@@ -46,4 +50,13 @@ impl Replay {
         }
         verdict
     }
+}
+
+/// The bug is found, but by another run than the recorded one.
+fn tell_blunt(seed: &Recorded, runs: u64) {
+    let (name, bug) = (&seed.name, seed.strikes.as_deref().unwrap_or_default());
+    println!(
+        "{name}: its schedule is another one now; {bug} was found after {runs} more. Record it anew: \
+         sim sabotage {bug} --times 1 --record simulator/seeds"
+    );
 }
