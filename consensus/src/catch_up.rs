@@ -198,7 +198,10 @@ impl Replica {
     }
 
     /// Rule (ii): leaves under a q-certified root are settled, whatever RESULTs say.
+    /// Those of one supply stand alone: whoever supplied what turns out wrong is named for it, and
+    /// nobody who came after him.
     fn on_entries(&mut self, entries: Vec<Entry>, effects: &mut Effects) -> Result<(), Rejection> {
+        self.adoptable.clear();
         for entry in entries
             .into_iter()
             .take(usize::try_from(FETCH_ENTRIES).unwrap_or(0))

@@ -34,6 +34,7 @@ mod resolution;
 mod resolving;
 mod run;
 pub mod sabotage;
+mod second_results;
 mod settlement;
 mod shared_frame;
 mod signed;

@@ -99,6 +99,9 @@ pub const NAMED_FIELDS: usize = 16;
 /// The most RESOLVEs in one batch.
 pub const BATCH_RESOLUTIONS: usize = 16;
 
+/// Senders of two different RESULTs whose second one is kept, for one sequence: the largest f.
+pub const SECOND_RESULTS: usize = 7;
+
 /// Sequences at the window's end that only RESOLVEs may use: what is not settled keeps the
 /// watermarks from moving, and must not keep itself from being resolved. One a view, so more than
 /// faulty primaries can follow each other; half the window where that is shorter.

@@ -28,10 +28,14 @@ impl Replica {
         effects: &mut Effects,
     ) -> Result<(), Rejection> {
         let (sender, sequence) = (message.sender(), message.body().sequence);
+        let quorum = self.quorum();
         let slot = self.slot_mut(sequence)?;
         match slot.results.get(&sender) {
             Some(before) if before.body() == message.body() => return Ok(()),
             Some(_) => {
+                if slot.reconsider(message, quorum) {
+                    self.compare_results(sequence, effects);
+                }
                 effects.notices.push(Notice::Equivocated {
                     replica: sender,
                     sequence,

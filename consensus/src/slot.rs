@@ -38,6 +38,8 @@ pub(crate) struct Slot {
     /// The run, from when the batch was handed to the executor.
     pub(crate) run: Option<Run>,
     pub(crate) results: BTreeMap<ReplicaId, Verified<ResultVote>>,
+    /// What contradicts those, of senders who said two things.
+    pub(crate) second_results: BTreeMap<ReplicaId, Verified<ResultVote>>,
     pub(crate) attestations: BTreeMap<ReplicaId, Verified<Attestation>>,
     pub(crate) promises: BTreeMap<ReplicaId, Verified<Promise>>,
     /// Whether this replica's PROMISE is on its way: RESULTs settle nothing here any more.
