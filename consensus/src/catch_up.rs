@@ -65,8 +65,8 @@ impl Replica {
     }
 
     /// Its app has run half of what it was given: a replica that is behind asks for more before
-    /// the app falls idle. Left to the tick that finds nothing moving, it would hardly be faster than
-    /// those whom it follows.
+    /// the app falls idle. Left to the tick that finds nothing moving, it would hardly be faster
+    /// than those whom it follows.
     pub(crate) fn fetch_on(&mut self, effects: &mut Effects) {
         let half = self.window() / 2;
         let far = self.certified + half;

@@ -56,7 +56,7 @@ impl Replay {
 fn tell_blunt(seed: &Recorded, runs: u64) {
     let (name, bug) = (&seed.name, seed.strikes.as_deref().unwrap_or_default());
     println!(
-        "{name}: its schedule is another one now; {bug} was found after {runs} more. Record it anew: \
-         sim sabotage {bug} --times 1 --record simulator/seeds"
+        "{name}: its schedule is another one now; {bug} was found after {runs} more. Record it \
+         anew: sim sabotage {bug} --times 1 --record simulator/seeds"
     );
 }
