@@ -1,4 +1,7 @@
 //! Requests as they are ordered: every byte that the app or the middleware will see.
+//!
+//! They are read where they lie: liars send much that only looks like a request, and a length that
+//! is a lie must cost nothing.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
@@ -42,17 +45,18 @@ impl Request {
 
     /// Reads canonical bytes; `None` for anything that `encode` would not have written.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::decode_with_key(bytes).map(|(request, _)| request)
-    }
-
-    /// The same, with what the key is remembered under.
-    fn decode_with_key(bytes: &[u8]) -> Option<(Self, Digest)> {
-        if bytes.len() > REQUEST_BYTES {
-            return None;
-        }
-        let request: Self = borsh::from_slice(bytes).ok()?;
-        let key_hash = request.key_hash().filter(|_| request.is_valid())?;
-        Some((request, key_hash))
+        let parts = Parts::read(bytes)?;
+        let headers = parts
+            .headers
+            .map(|(name, value)| (name.into(), value.into()));
+        Some(Self {
+            method: parts.method.into(),
+            target: parts.target.into(),
+            headers: headers.collect(),
+            body: Bytes::copy_from_slice(parts.body),
+            key: parts.key.as_str().into(),
+            key_source: parts.key_source,
+        })
     }
 
     /// The name of this request.
@@ -64,21 +68,6 @@ impl Request {
     pub fn key_hash(&self) -> Option<Digest> {
         let key = IdempotencyKey::new(&self.key).ok()?;
         Some(key_hash(&Client::Anonymous, &key))
-    }
-
-    /// A pure function of the bytes, so that no two replicas judge a request differently. The key
-    /// is judged beside it.
-    fn is_valid(&self) -> bool {
-        let token =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let value = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-        token(&self.method)
-            && token(&self.target)
-            && self.target.starts_with('/')
-            && self
-                .headers
-                .iter()
-                .all(|(name, text)| token(name) && value(text))
     }
 }
 
@@ -103,13 +92,112 @@ pub struct KnownRequest {
 impl KnownRequest {
     /// Decodes and names a request; `None` when it is not valid.
     pub fn parse(bytes: &Bytes) -> Option<Self> {
-        let (request, key_hash) = Request::decode_with_key(bytes)?;
+        let parts = Parts::read(bytes)?;
         Some(Self {
             id: request_id(bytes),
-            key_hash,
-            key_source: request.key_source,
+            key_hash: key_hash(&Client::Anonymous, &parts.key),
+            key_source: parts.key_source,
             bytes: bytes.clone(),
         })
+    }
+}
+
+/// A valid request, borrowed from its canonical bytes: the Borsh encoding of [`Request`].
+struct Parts<'a> {
+    method: &'a str,
+    target: &'a str,
+    headers: Headers<'a>,
+    body: &'a [u8],
+    key: IdempotencyKey,
+    key_source: KeySource,
+}
+
+impl<'a> Parts<'a> {
+    /// A pure function of the bytes, so that no two replicas judge a request differently.
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.len() > REQUEST_BYTES {
+            return None;
+        }
+        let mut reader = Reader(bytes);
+        let method = reader.token()?;
+        let target = reader.token().filter(|target| target.starts_with('/'))?;
+        let headers = reader.headers()?;
+        let body = reader.bytes()?;
+        let key = IdempotencyKey::new(std::str::from_utf8(reader.bytes()?).ok()?).ok()?;
+        let key_source = reader.key_source()?;
+        let whole = reader.0.is_empty();
+        whole.then_some(Self {
+            method,
+            target,
+            headers,
+            body,
+            key,
+            key_source,
+        })
+    }
+}
+
+/// What is left to read.
+#[derive(Clone)]
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn count(&mut self) -> Option<usize> {
+        let count = self.take(4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(count)).ok()
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.count()?;
+        self.take(length)
+    }
+
+    /// Visible ASCII, at least one character: nothing in it could split an HTTP message.
+    fn token(&mut self) -> Option<&'a str> {
+        let bytes = self.bytes()?;
+        let visible = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
+        std::str::from_utf8(bytes).ok().filter(|_| visible)
+    }
+
+    fn field(&mut self) -> Option<(&'a str, &'a [u8])> {
+        let (name, value) = (self.token()?, self.bytes()?);
+        let sound = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+        value.iter().all(sound).then_some((name, value))
+    }
+
+    fn headers(&mut self) -> Option<Headers<'a>> {
+        let count = self.count()?;
+        let headers = Headers(self.clone(), count);
+        for _ in 0..count {
+            self.field()?;
+        }
+        Some(headers)
+    }
+
+    fn key_source(&mut self) -> Option<KeySource> {
+        match self.take(1)? {
+            [0] => Some(KeySource::Client),
+            [1] => Some(KeySource::Gateway),
+            _ => None,
+        }
+    }
+}
+
+/// Header fields that were read once and found sound, and how many are left.
+struct Headers<'a>(Reader<'a>, usize);
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.1 = self.1.checked_sub(1)?;
+        self.0.field()
     }
 }
 
@@ -135,6 +223,23 @@ mod tests {
         let longer = [&bytes[..], b"x"].concat();
         assert_eq!(Request::decode(&longer), None);
         assert_eq!(Request::decode(&bytes[..bytes.len() - 1]), None);
+    }
+
+    #[test]
+    fn it_reads_what_borsh_writes_and_no_lie_about_a_length() {
+        let bytes = request().encode();
+        for place in 0..bytes.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut other = bytes.to_vec();
+                other[place] = value;
+                let read = Request::decode(&other);
+                let known = KnownRequest::parse(&Bytes::from(other.clone()));
+                assert_eq!(known.is_some(), read.is_some(), "{place} {value}");
+                if let Some(read) = read {
+                    assert_eq!(borsh::from_slice::<Request>(&other).ok(), Some(read));
+                }
+            }
+        }
     }
 
     #[test]
