@@ -124,10 +124,8 @@ impl Replica {
     /// A PRE-PREPARE that is not committed runs a clock too; what is committed runs none, so a
     /// slow app evicts nobody.
     fn oldest_proposal(&self) -> Option<(Duration, Sequence)> {
-        let open = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.committed.is_none());
+        let above = self.slots.range(self.dispatched.next()..);
+        let open = above.filter(|(_, slot)| slot.committed.is_none());
         let proposed = open.filter(|(_, slot)| slot.pre_prepared_in(self.view).is_some());
         proposed
             .map(|(sequence, slot)| (slot.pre_prepared_at, *sequence))

@@ -27,9 +27,9 @@ pub(crate) struct Pace {
     /// What the clock said when this replica gave the primary a request.
     given: BTreeMap<RequestId, Duration>,
     /// This view's newest delays.
-    delays: VecDeque<Duration>,
+    delays: Recent,
     /// How long the newest agreements took, from the own PREPARE on.
-    agreements: VecDeque<Duration>,
+    agreements: Recent,
     /// The usual delay of each of the last n views that were measured.
     views: VecDeque<Duration>,
     evictions: u32,
@@ -65,11 +65,7 @@ impl Pace {
     /// Notes that the primary proposed a request.
     pub(crate) fn note_proposed(&mut self, id: &RequestId) {
         if let Some(given) = self.given.remove(id) {
-            note(
-                &mut self.delays,
-                self.owed.saturating_sub(given),
-                RECENT_DELAYS,
-            );
+            self.delays.note(self.owed.saturating_sub(given));
         }
     }
 
@@ -80,15 +76,18 @@ impl Pace {
 
     /// Notes how long it took from the own PREPARE until the batch was committed.
     pub(crate) fn note_agreement(&mut self, took: Duration) {
-        note(&mut self.agreements, took, RECENT_DELAYS);
+        self.agreements.note(took);
     }
 
     /// Begins to measure another primary; `members` views are remembered.
     pub(crate) fn enter_view(&mut self, members: usize) {
         if let Some(usual) = self.usual_delay() {
-            note(&mut self.views, usual, members);
+            self.views.push_back(usual);
+            while self.views.len() > members {
+                self.views.pop_front();
+            }
         }
-        self.delays.clear();
+        self.delays = Recent::default();
         self.given.clear();
     }
 
@@ -110,7 +109,7 @@ impl Pace {
     /// from some, agreement, counts up to half a request timeout only.
     pub(crate) fn limit(&self, now: Duration, request_timeout: Duration) -> Duration {
         let best = self.views.iter().min().copied().unwrap_or_default();
-        let agreement = median(&self.agreements).unwrap_or_default();
+        let agreement = self.agreements.median.unwrap_or_default();
         let yardstick = best.max(agreement.min(request_timeout / (2 * SLOWNESS)));
         let limit = SLOWNESS_FLOOR.max(yardstick * SLOWNESS);
         limit * 2_u32.pow(self.doublings(now))
@@ -126,22 +125,34 @@ impl Pace {
     }
 
     fn usual_delay(&self) -> Option<Duration> {
-        median(&self.delays).filter(|_| self.delays.len() >= FEW_DELAYS)
+        let enough = self.delays.len() >= FEW_DELAYS;
+        self.delays.median.filter(|_| enough)
     }
 }
 
-fn note(recent: &mut VecDeque<Duration>, value: Duration, most: usize) {
-    recent.push_back(value);
-    while recent.len() > most {
-        recent.pop_front();
-    }
+/// The newest of something that is measured, and its median: that is asked for with every event,
+/// and changes with few.
+#[derive(Debug, Default)]
+struct Recent {
+    values: VecDeque<Duration>,
+    /// The middle one, or the lower of the two in the middle.
+    median: Option<Duration>,
 }
 
-/// The middle one, or the lower of the two in the middle.
-fn median(values: &VecDeque<Duration>) -> Option<Duration> {
-    let mut sorted: Vec<Duration> = values.iter().copied().collect();
-    sorted.sort_unstable();
-    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+impl Recent {
+    fn note(&mut self, value: Duration) {
+        self.values.push_back(value);
+        if self.values.len() > RECENT_DELAYS {
+            self.values.pop_front();
+        }
+        let mut sorted: Vec<Duration> = self.values.iter().copied().collect();
+        sorted.sort_unstable();
+        self.median = sorted.get((sorted.len() - 1) / 2).copied();
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
 }
 
 impl Replica {

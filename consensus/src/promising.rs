@@ -118,7 +118,9 @@ impl Replica {
         };
         if sender == own {
             slot.promised = true;
-        } else if sequence > self.certified && sequence <= self.settled {
+        }
+        self.promised.insert(sequence);
+        if sender != own && sequence > self.certified && sequence <= self.settled {
             let shown = self.settling_results(sequence);
             effects.direct.push((sender, Frame::Relay(shown)));
         }

@@ -64,6 +64,8 @@ pub struct Replica {
 
     pub(crate) pool: Pool,
     pub(crate) slots: BTreeMap<Sequence, Slot>,
+    /// Those of them that somebody promised: few, and looked at with every event.
+    pub(crate) promised: BTreeSet<Sequence>,
     pub(crate) batches: BTreeMap<Digest, Batch>,
     /// Requests that accepted batches above the stable checkpoint name.
     pub(crate) named: BTreeSet<RequestId>,
@@ -259,6 +261,7 @@ impl Replica {
             pace: Pace::default(),
             pool: Pool::default(),
             slots: BTreeMap::new(),
+            promised: BTreeSet::new(),
             batches: BTreeMap::new(),
             named: BTreeSet::new(),
             ran: BTreeMap::new(),

@@ -49,12 +49,13 @@ impl Replica {
 
     /// Sequences that someone promised, and that neither a certificate nor a RESOLVE settles.
     fn resolvable(&self) -> Vec<Sequence> {
-        let open = self.slots.range(self.certified.next()..);
-        let open = open.filter(|(_, slot)| {
-            let run = slot.run.as_ref();
-            !slot.promises.is_empty() && run.is_some_and(|run| run.resolved.is_none())
-        });
-        open.map(|(sequence, _)| *sequence).collect()
+        let open = self.promised.range(self.certified.next()..).copied();
+        open.filter(|sequence| {
+            let slot = self.slots.get(sequence);
+            let run = slot.and_then(|slot| slot.run.as_ref());
+            run.is_some_and(|run| run.resolved.is_none())
+        })
+        .collect()
     }
 
     /// A RESOLVE that everybody would accept.

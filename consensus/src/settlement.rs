@@ -271,6 +271,7 @@ impl Replica {
         self.stable = stable;
         self.stable_certificate = Some(proof);
         self.slots = self.slots.split_off(&stable.next());
+        self.promised = self.promised.split_off(&stable.next());
         self.required = self.required.split_off(&stable.next());
         self.recorded = self.recorded.split_off(&stable.next());
         self.batches.retain(|_, batch| batch.sequence > stable);
