@@ -238,10 +238,13 @@ impl File {
         for sector in offset / SECTOR_BYTES..=(end - 1) / SECTOR_BYTES {
             self.remember(sector);
         }
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
+        if self.bytes.len() < offset {
+            self.bytes.resize(offset, 0);
         }
-        self.bytes[offset..end].copy_from_slice(bytes);
+        let inside = bytes.len().min(self.bytes.len() - offset);
+        let (over, beyond) = bytes.split_at(inside);
+        self.bytes[offset..offset + inside].copy_from_slice(over);
+        self.bytes.extend_from_slice(beyond);
     }
 
     /// Keeps a sector as it is, if it was not changed since the last sync.
