@@ -5,7 +5,7 @@
 
 use crate::adversary::AttackKind as A;
 use crate::fault::{Fault as F, Faults};
-use crate::plan::Options;
+use crate::plan::{LONG_REQUESTS, Options};
 use crate::sabotage::Bug;
 
 /// Attacks, faults and sizes that suit a bug; empty lists leave the choice to the seed.
@@ -16,9 +16,27 @@ struct Bias {
     members: &'static [usize],
     /// Whether liars are left out: they use up the faults that f allows.
     honest: bool,
+    /// Whether most requests come after the chaos, and many of them.
+    long: bool,
 }
 
+/// Virtual milliseconds.
+const SHORT_CHAOS: u64 = 500;
+
 const LIES: [F; 3] = [F::Liar, F::Twin, F::Mutation];
+
+/// Bugs that are looked for where nobody lies.
+const HONEST: [&str; 9] = [
+    "abstainer-votes",
+    "early-commit-refused",
+    "outcomes-forgotten",
+    "own-view-ignored",
+    "range-reversed",
+    "refused-forgotten",
+    "reset-at-once",
+    "short-abstention",
+    "torn-tail-refused",
+];
 
 /// Options for one run of a search.
 pub(crate) fn biased(options: Options, bug: Bug, number: u64) -> Options {
@@ -39,6 +57,12 @@ pub(crate) fn biased(options: Options, bug: Bug, number: u64) -> Options {
             options.allowed
         },
         forced: faults.fold(Faults::NONE, |faults, fault| faults.with(*fault)),
+        requests: if bias.long {
+            LONG_REQUESTS
+        } else {
+            options.requests
+        },
+        chaos: bias.long.then_some(SHORT_CHAOS).or(options.chaos),
         ..options
     }
 }
@@ -72,33 +96,26 @@ fn of(bug: &str) -> Bias {
         "quota-ignored" => (&[A::FloodRequests], &[], &[4]),
         "time-unchecked" | "time-goes-back" => (&[A::WrongTime], &[F::Skew, F::Leap], &[4]),
         "window-unbounded" => (&[A::HighWatermark, A::ExhaustSequences], &[], &[4]),
-        "timer-never-doubles" | "reset-at-once" | "bound-stays-short" => {
+        "timer-never-doubles" | "bound-stays-short" => {
             (&[], &[F::Remain, F::Reorder, F::SlowApp], &[4])
         }
+        "reset-at-once" => (&[], &[F::Reorder], &[4]),
         "answered-waits" | "done-returns" => (&[A::ReplayBatch], &[F::Power, F::Loss], &[4]),
         "abandoned-names" => (&[], &[F::Pause, F::Loss, F::Partition], &[4]),
         "never-relayed" => (&[A::BypassPrimary], &[], &[4]),
         "suspects-once" => (&[A::BigMac, A::FloodRequests], &[F::Loss, F::OneWay], &[4]),
-        "own-view-ignored" => (&[], &[F::BlankDisk, F::Pause, F::Partition], &[4]),
+        "own-view-ignored" => (&[], &[F::BlankDisk, F::Pause, F::Sieve], &[4]),
         "refused-forgotten" => (&[], &[F::BlankDisk, F::KeyReuse, F::Retry, F::Power], &[4]),
-        "range-reversed" | "ran-stays-named" => (&[], &[F::AppAfter, F::Power, F::Loss], &[4]),
+        "ran-stays-named" => (&[], &[F::AppAfter, F::Power, F::Loss], &[4]),
+        "range-reversed" => (&[], &[F::Sieve, F::Loss, F::Partition], &[4]),
         "one-vote-only" => (&[A::NearValid], &[F::Twin, F::Mutation, F::Loss], &[4, 5]),
         _ => (&[], &[], &[]),
     };
-    let honest = [
-        "abstainer-votes",
-        "early-commit-refused",
-        "outcomes-forgotten",
-        "own-view-ignored",
-        "range-reversed",
-        "refused-forgotten",
-        "short-abstention",
-        "torn-tail-refused",
-    ];
     Bias {
         attacks,
         faults,
         members,
-        honest: honest.contains(&bug),
+        honest: HONEST.contains(&bug),
+        long: bug == "reset-at-once",
     }
 }

@@ -56,6 +56,8 @@ pub struct Clients {
     known: Vec<Gateways>,
     left: usize,
     reuses: bool,
+    /// Gateways that nobody asks.
+    shunned: Vec<usize>,
 }
 
 /// What a client with several addresses remembers: it stays where it was answered, and keeps away
@@ -90,12 +92,22 @@ impl Clients {
             known: vec![Gateways::default(); plan.clients],
             left: plan.options.requests,
             reuses: plan.faults.has(Fault::KeyReuse),
+            shunned: if plan.options.shun {
+                plan.liars.clone()
+            } else {
+                Vec::new()
+            },
         }
     }
 
     /// How many requests were not answered yet, sent or not.
     pub fn unanswered(&self) -> usize {
         self.left + self.waiting.iter().flatten().count()
+    }
+
+    /// One request more than was planned.
+    pub const fn want_one_more(&mut self) {
+        self.left += 1;
     }
 
     /// The next request of an idle client; `None` when all were sent.
@@ -154,11 +166,12 @@ impl Clients {
     pub fn gateway(&mut self, client: usize, members: usize) -> usize {
         let curious = self.random.chance(100);
         let known = &mut self.known[client];
-        if known.silent.len() >= members {
+        let shunned = &self.shunned;
+        if known.silent.len() + shunned.len() >= members {
             known.silent.clear();
         }
         let others: Vec<usize> = (0..members)
-            .filter(|gateway| !known.silent.contains(gateway))
+            .filter(|gateway| !known.silent.contains(gateway) && !shunned.contains(gateway))
             .collect();
         let drawn = others[self.random.place(others.len())];
         known.asked = known.good.filter(|_| !curious).unwrap_or(drawn);

@@ -65,11 +65,13 @@ pub enum Fault {
     OddApp,
     /// Some correct replicas stay down after the healing, as many as may.
     Remain,
+    /// Messages of one kind do not reach some replicas for a while.
+    Sieve,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Loss,
         Self::Duplicate,
         Self::Reorder,
@@ -99,6 +101,7 @@ impl Fault {
         Self::Mutation,
         Self::OddApp,
         Self::Remain,
+        Self::Sieve,
     ];
 
     /// The word on the command line.
@@ -133,6 +136,7 @@ impl Fault {
             Self::Mutation => "mutation",
             Self::OddApp => "odd-app",
             Self::Remain => "remain",
+            Self::Sieve => "sieve",
         }
     }
 

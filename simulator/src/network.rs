@@ -3,9 +3,15 @@
 //! Links are authenticated (TLS in production), so a frame that is damaged on the way never
 //! arrives; what arrives is what somebody sent.
 
+mod sieve;
+
+use byzantine_consensus::Frame;
+
 use crate::fault::{Fault, Faults};
 use crate::plan::{MILLISECOND, Plan, Rates, SECOND};
 use crate::random::Random;
+
+pub use sieve::Sieve;
 
 /// From this delay on a network is slow, and no fault of any link.
 const SLOW: u64 = 200 * MILLISECOND;
@@ -16,6 +22,7 @@ pub struct Network {
     random: Random,
     nodes: usize,
     cut: Vec<bool>,
+    sieves: Vec<Sieve>,
     faults: Faults,
     rates: Rates,
     latency: (u64, u64),
@@ -37,6 +44,7 @@ impl Network {
             random: Random::new(plan.options.seed, "network"),
             nodes,
             cut: vec![false; nodes * nodes],
+            sieves: Vec::new(),
             faults: plan.faults,
             rates: plan.rates,
             latency: plan.latency,
@@ -100,9 +108,20 @@ impl Network {
         }
     }
 
-    /// Mends all cuts.
+    /// From now on some messages do not arrive.
+    pub fn hold_up(&mut self, sieve: Sieve) {
+        self.sieves.push(sieve);
+    }
+
+    /// Whether a frame has something in it that does not get through to that replica.
+    pub fn sieves_out(&self, to: usize, frame: &Frame) -> bool {
+        self.sieves.iter().any(|sieve| sieve.holds(to, frame))
+    }
+
+    /// Mends all cuts, and lets everything through.
     pub fn mend(&mut self) {
         self.cut.fill(false);
+        self.sieves.clear();
     }
 
     /// From now on the network behaves.

@@ -15,6 +15,13 @@ pub const MILLISECOND: u64 = 1000;
 /// One second of virtual time.
 pub const SECOND: u64 = 1000 * MILLISECOND;
 
+/// Requests of a run.
+pub const REQUESTS: usize = 40;
+
+/// Requests of a long run, and how many in a thousand are long.
+pub const LONG_REQUESTS: usize = 240;
+const LONG_PER_MILLE: u32 = 8;
+
 /// What a run is asked to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -32,21 +39,25 @@ pub struct Options {
     pub attack: Option<AttackKind>,
     /// How long chaos lasts, in virtual milliseconds, if not the seed's choice.
     pub chaos: Option<u64>,
+    /// Whether clients ask liars' gateways nothing.
+    pub shun: bool,
     /// A built-in bug that is switched on.
     pub bug: Option<Bug>,
 }
 
 impl Options {
-    /// A run of the swarm.
-    pub const fn swarm(seed: u64, members: usize) -> Self {
+    /// A run of the swarm; now and then a long one, for what only many batches in a row show.
+    pub fn swarm(seed: u64, members: usize) -> Self {
+        let long = Random::new(seed, "length").chance(LONG_PER_MILLE);
         Self {
             seed,
             members,
-            requests: 40,
+            requests: if long { LONG_REQUESTS } else { REQUESTS },
             allowed: Faults::ALL,
             forced: Faults::NONE,
             attack: None,
             chaos: None,
+            shun: false,
             bug: None,
         }
     }
@@ -58,7 +69,7 @@ impl Options {
             // Writing to a string cannot fail.
             let _ = write!(text, " {argument}");
         };
-        if self.requests != 40 {
+        if self.requests != REQUESTS {
             add(format!("--requests {}", self.requests));
         }
         if self.allowed != Faults::ALL {
@@ -72,6 +83,9 @@ impl Options {
         }
         if let Some(chaos) = self.chaos {
             add(format!("--chaos {chaos}"));
+        }
+        if self.shun {
+            add("--shun".to_owned());
         }
         if let Some(bug) = self.bug {
             // Writing to a string cannot fail.
@@ -205,6 +219,13 @@ impl Plan {
 fn present(options: &Options, random: &mut Random) -> Faults {
     let mut faults = Faults::NONE;
     for fault in Fault::ALL {
+        // Came later, and draws by itself: the other draws of recorded seeds stay as they are.
+        if fault == Fault::Sieve {
+            if Random::new(options.seed, fault.name()).chance(250) {
+                faults = faults.with(fault);
+            }
+            continue;
+        }
         let per_mille = match fault {
             Fault::Liar => 600,
             Fault::Blackout | Fault::Twin | Fault::OddApp => 150,

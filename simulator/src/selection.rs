@@ -4,7 +4,7 @@ use clap::Parser;
 
 use crate::adversary::AttackKind;
 use crate::fault::Faults;
-use crate::plan::Options;
+use crate::plan::{Options, REQUESTS};
 use crate::sabotage::Bug;
 
 /// The arguments of one run.
@@ -18,7 +18,7 @@ pub struct Selection {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(4..=31))]
     pub n: u8,
     /// How many requests clients send
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = REQUESTS)]
     pub requests: usize,
     /// Faults that may be present, with commas between them; all by default
     #[arg(long, value_parser = Faults::parse)]
@@ -35,6 +35,9 @@ pub struct Selection {
     /// How long chaos lasts, in virtual milliseconds
     #[arg(long)]
     pub chaos: Option<u64>,
+    /// Clients ask liars' gateways nothing
+    #[arg(long)]
+    pub shun: bool,
     /// A built-in bug that is switched on
     #[arg(long, value_parser = Bug::parse)]
     pub bug: Option<Bug>,
@@ -63,6 +66,7 @@ impl Selection {
             forced: self.with.unwrap_or_default(),
             attack: self.attack,
             chaos: self.chaos,
+            shun: self.shun,
             bug: self.bug,
         }
     }
@@ -95,6 +99,7 @@ mod tests {
         options.forced = Faults::parse("kill").unwrap();
         options.attack = Some(AttackKind::Equivocate);
         options.chaos = Some(300);
+        options.shun = true;
         let read = Selection::parse_line(&options.arguments()).unwrap();
         assert_eq!(read.options(), options);
     }

@@ -27,7 +27,7 @@ pub const MESSAGES: [&str; 11] = [
 /// The share of runs in which everything must occur, in per cent, and how many runs it takes to
 /// judge that.
 const LEAST_PER_CENT: u64 = 1;
-const LEAST_RUNS: u64 = 1000;
+const LEAST_RUNS: u64 = 2000;
 
 /// The sum of many runs.
 #[derive(Debug, Clone, Default, Serialize)]

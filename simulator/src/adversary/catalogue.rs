@@ -101,8 +101,8 @@ impl AttackKind {
 
     /// Any of them; more often those that alone make a replica reject what it must reject.
     pub fn draw(random: &mut Random) -> Self {
-        if random.chance(80) {
-            random.pick(&[Self::FloodRequests, Self::Impersonate])
+        if random.chance(120) {
+            random.pick(&[Self::FloodRequests, Self::Impersonate, Self::Undecodable])
         } else {
             random.pick(Self::ALL)
         }

@@ -36,7 +36,7 @@ pub(super) struct AttackRun {
 }
 
 /// Requests where throughput is measured.
-const MEASURED_REQUESTS: usize = 120;
+const MEASURED_REQUESTS: usize = 240;
 
 /// How long worlds take where nobody lies, by seed and size.
 type Calm = BTreeMap<(u64, usize), u64>;
@@ -87,6 +87,7 @@ impl AttackRun {
             options.requests = MEASURED_REQUESTS;
             options.chaos = Some(1);
             options.allowed = Faults::NONE.with(Fault::Liar);
+            options.shun = true;
             let attacked = run(&options, false);
             note(&options, &attacked, &mut broken);
             options.attack = None;

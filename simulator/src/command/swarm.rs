@@ -27,9 +27,9 @@ pub(super) struct Swarm {
     /// The first seed; taken from the clock if there is none
     #[arg(long)]
     from: Option<u64>,
-    /// Requests in each run
-    #[arg(long, default_value_t = 40)]
-    requests: usize,
+    /// Requests in each run, if not the seed's choice
+    #[arg(long)]
+    requests: Option<usize>,
     /// Faults that may be present, with commas between them
     #[arg(long, value_parser = Faults::parse)]
     only: Option<Faults>,
@@ -78,13 +78,12 @@ impl Swarm {
         for fault in self.without.unwrap_or_default().iter() {
             allowed = allowed.without(fault);
         }
+        let members = self.n.get(turn).copied().unwrap_or(4);
+        let drawn = Options::swarm(first.wrapping_add(number), members);
         Options {
-            requests: self.requests,
+            requests: self.requests.unwrap_or(drawn.requests),
             allowed,
-            ..Options::swarm(
-                first.wrapping_add(number),
-                self.n.get(turn).copied().unwrap_or(4),
-            )
+            ..drawn
         }
     }
 }

@@ -61,6 +61,9 @@ impl World {
         if !self.meets(from, to) {
             return;
         }
+        if self.network.sieves_out(slot, frame.frame()) {
+            return;
+        }
         let fate = self.network.fate(from, slot);
         if let Some(struck) = fate.struck {
             self.trace.count(struck.name());

@@ -4,11 +4,13 @@ use super::{Happening, World};
 use crate::check::Violation;
 use crate::executor::{Accident, Oddness};
 use crate::fault::Fault;
+
+use crate::network::Sieve;
 use crate::plan::{MILLISECOND, SECOND};
 use crate::random::Random;
 
 /// Faults that strike at a moment, rather than frame by frame.
-const STRIKING: [Fault; 16] = [
+const STRIKING: [Fault; 17] = [
     Fault::Partition,
     Fault::OneWay,
     Fault::Kill,
@@ -25,6 +27,7 @@ const STRIKING: [Fault; 16] = [
     Fault::AppAfter,
     Fault::AppRecorded,
     Fault::Twin,
+    Fault::Sieve,
 ];
 
 /// Faults that are there all the time.
@@ -170,6 +173,11 @@ impl World {
                 for member in 0..members {
                     self.sides[member] = self.random.chance(500);
                 }
+            }
+            Fault::Sieve => {
+                let sieve = Sieve::draw(&mut self.random, members);
+                self.trace.line(self.now, || sieve.to_string());
+                self.network.hold_up(sieve);
             }
             _ => return self.break_disk(fault),
         }

@@ -1,9 +1,9 @@
 //! The end of a run: everything answered, nothing moving, and the checkers of whole histories.
 
 use byzantine_consensus::limits::KNOWN_REQUESTS;
-use byzantine_consensus::{ReplicaId, Standing};
+use byzantine_consensus::{Abstention, Replica, ReplicaId, Standing};
 
-use super::{HEALED_LIMIT, Report, World};
+use super::{HEALED_LIMIT, Happening, Report, World};
 use crate::check::{Violation, ledgers_agree, linearizable, witness};
 use crate::ledger::Ledger;
 use crate::plan::{MILLISECOND, SECOND};
@@ -35,6 +35,24 @@ impl World {
             .unwrap_or(0)
     }
 
+    /// Replicas that abstain still, though nothing is broken any more that f must excuse but
+    /// their memory: those must come back. Where somebody lies nothing is said of them, for one
+    /// liar who claims to be far ahead can keep an abstainer silent, as long as f allows both.
+    fn abstainers(&self) -> Vec<usize> {
+        if !self.plan.liars.is_empty() {
+            return Vec::new();
+        }
+        let members = 0..self.plan.options.members;
+        members
+            .filter(|slot| {
+                let place = &self.places[*slot];
+                let abstains = |it: &Replica| it.abstention().is_some();
+                let comes_back = self.is_correct(*slot) && !place.remains;
+                comes_back && place.node.replica().is_some_and(abstains)
+            })
+            .collect()
+    }
+
     /// Whether everything is answered and at rest; that must be so in time.
     pub(super) fn is_finished(&mut self) -> Result<bool, Violation> {
         let healed = self.healed_at.unwrap_or(self.now);
@@ -55,17 +73,59 @@ impl World {
             return false;
         }
         let standings = self.standings();
-        let first = standings.first();
+        let Some(first) = standings.first() else {
+            return false;
+        };
+        let alike = |at: &Standing| {
+            (first.root, first.view, first.certified) == (at.root, at.view, at.certified)
+        };
+        let rests = |at: &Standing| at.pooled == 0 && !at.changing && at.executed == at.certified;
         standings.len() == self.healthy().len()
-            && standings.iter().all(|at| {
-                at.pooled == 0
-                    && !at.changing
-                    && at.executed == at.certified
-                    && first.is_some_and(|first| {
-                        (first.root, first.view, first.certified)
-                            == (at.root, at.view, at.certified)
-                    })
-            })
+            && standings.iter().all(|at| rests(at) && alike(at))
+            && self.abstainers_follow(alike)
+    }
+
+    /// Who abstains takes no part, and yet must be where the others are.
+    fn abstainers_follow(&self, alike: impl Fn(&Standing) -> bool) -> bool {
+        let mut replicas = self.abstainers().into_iter();
+        replicas.all(|slot| {
+            let replica = self.places[slot].node.replica();
+            replica.is_some_and(|replica| alike(&replica.standing()))
+        })
+    }
+
+    /// Whether an abstainer does not vote again yet, and not because it waits for a view that one
+    /// replica suspected its way to alone: so long as the others stay below it, so does it.
+    fn waits_for_memory(&self) -> bool {
+        let highest = self.highest_view();
+        self.abstainers().into_iter().any(|slot| {
+            let replica = self.places[slot].node.replica();
+            match replica.and_then(Replica::abstention) {
+                Some(Abstention::Until { view, .. }) => view.0 <= highest,
+                Some(Abstention::Unbounded) => true,
+                None => false,
+            }
+        })
+    }
+
+    /// Whoever lost its memory votes again, once nothing else is broken and there is work: an idle
+    /// group keeps a primary that abstains, as it keeps one that is down.
+    fn vote_again_in_the_end(&mut self) -> Result<(), Violation> {
+        if self.abstainers().is_empty() {
+            return Ok(());
+        }
+        self.trace.count("one more for abstainers");
+        self.clients.want_one_more();
+        self.at(MILLISECOND, Happening::Invoke(0));
+        let limit = self.now + HEALED_LIMIT;
+        while self.waits_for_memory() || self.clients.unanswered() > 0 {
+            if !self.advance(limit)? {
+                let silent = self.abstainers();
+                let detail = format!("{silent:?} abstain for ever; {}", self.what_is_missing());
+                return Err(Violation::new("votes-again", detail));
+            }
+        }
+        self.come_to_rest()
     }
 
     fn what_is_missing(&self) -> String {
@@ -103,6 +163,7 @@ impl World {
     pub(super) fn finish(&mut self) -> Result<(), Violation> {
         let answered_at = self.now;
         self.grow_quiet()?;
+        self.vote_again_in_the_end()?;
         self.now = answered_at;
         self.stays_bounded()?;
         let correct = self

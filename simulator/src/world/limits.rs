@@ -40,8 +40,9 @@ impl World {
         }
         for liar in &self.plan.liars {
             let pooled = replica.pooled_of(replica_id(*liar));
-            // What a batch names has room beyond the quota.
-            if pooled > 2 * KNOWN_REQUESTS + BATCH_REQUESTS {
+            // What a batch of the window names has room beyond the quota, and a liar may lead.
+            let named = usize::try_from(window).unwrap_or(usize::MAX) * BATCH_REQUESTS;
+            if pooled > 2 * KNOWN_REQUESTS + named {
                 let detail = format!("replica {} holds {pooled} requests of {liar}", node.id);
                 return Err(Violation::new("bounds", detail));
             }
