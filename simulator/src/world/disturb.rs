@@ -189,7 +189,10 @@ impl World {
         let broken = match fault {
             Fault::Rollback => self.roll_back(slot),
             Fault::BlankDisk => {
-                self.crash(slot, true);
+                // Who is down may have a rotten disk already; see below.
+                if self.places[slot].node.is_up() {
+                    self.crash(slot, true);
+                }
                 let what = self.random.below(3);
                 self.places[slot].node.wipe(what != 1, what != 2);
                 self.places[slot].backup = None;
