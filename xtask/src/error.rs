@@ -57,6 +57,12 @@ pub(crate) enum XtaskError {
         /// The test programs with failures.
         programs: String,
     },
+    /// Too many changes of the code went unnoticed.
+    #[error(
+        "mutants: {0}\nEach that was not is in target/mutants/mutants.out/missed.txt. Write a test \
+         that notices it, or exclude it in .cargo/mutants.toml with the reason."
+    )]
+    ChangesUnnoticed(String),
     /// Steps of `ci` failed, already printed.
     #[error("ci: failed: {0}\nRepeat a step alone with the command printed above it.")]
     StepsFailed(String),

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask {demo,test,e2e,fuzz,images,kind,soak,tidy,ci}`.
+//! The project's own chores: `cargo xtask {demo,test,e2e,fuzz,images,kind,mutants,soak,tidy,ci}`.
 //!
 //! Each chore is one module that returns an [`XtaskError`] stating what failed and what to do
 //! next. `ci` is the other three and the compiler's own checks, in one list.
@@ -11,6 +11,7 @@ mod error;
 mod fuzz;
 mod images;
 mod kind;
+mod mutants;
 mod soak;
 mod suite;
 mod tidy;
@@ -42,6 +43,8 @@ enum Chore {
     Kind(kind::KindChore),
     /// Build the container images and write them as archives
     Images(images::ImagesArguments),
+    /// Change agreement and journal, one place at a time, and ask whether a test notices
+    Mutants(mutants::MutantsArguments),
     /// Run the wallet for long under load and kills, and plot what it takes
     Soak(soak::SoakArguments),
     /// Run every test of the workspace
@@ -69,6 +72,7 @@ fn run(chore: &Chore) -> Result<(), XtaskError> {
         Chore::Fuzz(arguments) => fuzz::run(arguments),
         Chore::Kind(chore) => kind::run(chore),
         Chore::Images(arguments) => images::run(arguments),
+        Chore::Mutants(arguments) => mutants::run(arguments).map(|told| println!("{told}")),
         Chore::Soak(arguments) => soak::run(arguments),
         Chore::Test(arguments) => suite::run(arguments).map(drop),
         Chore::Tidy => tidy::run(),

@@ -1,0 +1,144 @@
+//! `cargo xtask mutants`: changes one place after the other in agreement and journal, and asks
+//! whether a test notices. What nobody notices is not tested.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::command::{self, cargo, workspace_root};
+use crate::error::XtaskError;
+
+/// The version of cargo-mutants whose arguments and report these are.
+const VERSION: &str = "27.1.0";
+
+/// What must not be wrong.
+const PACKAGES: [&str; 2] = ["byzantine-consensus", "byzantine-journal"];
+
+/// Of a hundred changes, so many must be noticed.
+const NOTICED: u64 = 95;
+
+/// Which changes are tried.
+#[derive(Args)]
+pub(crate) struct MutantsArguments {
+    /// One of so many, spread evenly over the code
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    one_in: u32,
+    /// Only in lines that differ from this revision
+    #[arg(long, value_name = "REVISION")]
+    since: Option<String>,
+}
+
+impl MutantsArguments {
+    /// Those in the lines that a change touches.
+    pub(crate) fn since(revision: &str) -> Self {
+        Self {
+            one_in: 1,
+            since: Some(revision.to_owned()),
+        }
+    }
+}
+
+/// How many changes there were, and what became of them.
+#[derive(Debug, Deserialize)]
+struct Outcomes {
+    missed: u64,
+    caught: u64,
+    timeout: u64,
+    unviable: u64,
+}
+
+impl Outcomes {
+    /// Whether enough of those that compile were noticed; one that never ends was.
+    fn are_enough(&self) -> bool {
+        let noticed = self.caught + self.timeout;
+        noticed * 100 >= (noticed + self.missed) * NOTICED
+    }
+}
+
+impl std::fmt::Display for Outcomes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let noticed = self.caught + self.timeout;
+        let tried = noticed + self.missed;
+        write!(
+            formatter,
+            "{noticed} of {tried} changes noticed, {} did not compile",
+            self.unviable
+        )
+    }
+}
+
+/// Tries the changes; each that no test noticed is printed, and listed in
+/// `target/mutants/mutants.out/missed.txt`.
+///
+/// # Errors
+/// [`XtaskError::ChangesUnnoticed`], or what kept them from being tried.
+pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
+    install()?;
+    let output = workspace_root().join("target/mutants");
+    let mut mutants = cargo(&["mutants", "--no-shuffle", "--sharding", "round-robin"]);
+    mutants.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    mutants.arg("--shard").arg(format!("0/{}", arguments.one_in));
+    mutants.arg("--output").arg(&output);
+    if let Some(revision) = &arguments.since {
+        mutants.arg("--in-diff").arg(difference(revision)?);
+    }
+    println!("$ {}", command::line(&mutants));
+    // Its status says less than its report.
+    let ran = command::run(&mut mutants);
+    let report = output.join("mutants.out/outcomes.json");
+    let Ok(text) = std::fs::read_to_string(&report) else {
+        return ran.map(|()| "no line that can be changed".to_owned());
+    };
+    let outcomes: Outcomes = serde_json::from_str(&text)
+        .map_err(|error| XtaskError::file(&report, std::io::Error::other(error)))?;
+    if outcomes.are_enough() {
+        return Ok(outcomes.to_string());
+    }
+    Err(XtaskError::ChangesUnnoticed(outcomes.to_string()))
+}
+
+/// What differs from a revision, as a file.
+fn difference(revision: &str) -> Result<PathBuf, XtaskError> {
+    let path = workspace_root().join("target/mutants/since.diff");
+    let mut git = std::process::Command::new("git");
+    git.current_dir(workspace_root());
+    let written = command::output(git.args(["diff", revision, "--", "consensus", "journal"]))?;
+    let directory = path.parent().unwrap_or(&path);
+    std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(&path, written.stdout))
+        .map_err(|error| XtaskError::file(&path, error))?;
+    Ok(path)
+}
+
+fn install() -> Result<(), XtaskError> {
+    let version = command::output(&mut cargo(&["mutants", "--version"]))?;
+    if String::from_utf8_lossy(&version.stdout).contains(VERSION) {
+        return Ok(());
+    }
+    println!("cargo-mutants {VERSION} is missing; building it takes a few minutes, once");
+    let arguments = ["install", "cargo-mutants", "--locked", "--version", VERSION];
+    command::run(&mut cargo(&arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcomes(caught: u64, timeout: u64, missed: u64) -> Outcomes {
+        Outcomes {
+            missed,
+            caught,
+            timeout,
+            unviable: 7,
+        }
+    }
+
+    #[test]
+    fn ninety_five_of_a_hundred_are_enough() {
+        assert!(outcomes(95, 0, 5).are_enough());
+        assert!(outcomes(90, 5, 5).are_enough());
+        assert!(!outcomes(94, 0, 6).are_enough());
+        assert!(outcomes(0, 0, 0).are_enough(), "nothing was there to change");
+    }
+}
