@@ -17,6 +17,7 @@ mod execution;
 mod follower;
 mod frame;
 mod heartbeat;
+mod incomplete;
 mod key_table;
 pub mod limits;
 mod message;

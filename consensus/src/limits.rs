@@ -57,6 +57,9 @@ pub const FRAME_BYTES: usize = 32 << 20;
 /// How often a STATUS goes out.
 pub const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long what a proposal names may be on its way before the primary is asked for it.
+pub const BODY_PATIENCE: Duration = Duration::from_millis(20);
+
 /// Sequences for which votes are repeated to a peer for one STATUS.
 pub const RESENT_SEQUENCES: usize = 32;
 

@@ -23,6 +23,8 @@ pub(crate) struct Slot {
     /// The same by the wall clock. A proposal's age is judged by this: a replica that was slow to
     /// get to it, or to get its bodies, must not take it for stale.
     pub(crate) received: UnixMillis,
+    /// The view whose primary was asked for what its proposal lacks here.
+    pub(crate) bodies_asked: Option<View>,
     /// Whether the fresh proposal was found wanting: this replica does not PREPARE it then.
     pub(crate) declined: bool,
     pub(crate) prepares: Votes,

@@ -130,6 +130,8 @@ impl Group {
         let mut effects = Effects::default();
         let (time, node) = (self.time(), &mut self.nodes[id]);
         let recovered = node.recovered();
+        // An app that is behind its ledger gets every call since from there, as a driver does it.
+        node.app = node.app.max(recovered.ledger.ordinal);
         let authority: Arc<dyn Authority> = node.authority.clone();
         let replica = Replica::new(config, authority, recovered, time, &mut effects);
         node.replica = Some(replica);
