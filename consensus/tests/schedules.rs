@@ -17,7 +17,10 @@ use std::time::Duration;
 use byzantine_consensus::Request;
 use group::Group;
 
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 48;
+
+/// One schedule in so many signs as it is done outside.
+const REAL_KEYS: u64 = 16;
 const REQUESTS: usize = 24;
 
 #[test]
@@ -43,7 +46,12 @@ struct Schedule {
 impl Schedule {
     fn new(seed: u64) -> Self {
         let members = [4, 4, 5, 7][usize::try_from(seed % 4).unwrap()];
-        let group = Group::new(members, (members - 1) / 3, [4, 8, 16][(seed % 3) as usize]);
+        let (faults, interval) = ((members - 1) / 3, [4, 8, 16][(seed % 3) as usize]);
+        let group = if seed.is_multiple_of(REAL_KEYS) {
+            Group::with_real_keys(members, faults, interval)
+        } else {
+            Group::new(members, faults, interval)
+        };
         Self {
             group,
             state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,

@@ -78,7 +78,9 @@ pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
     let output = workspace_root().join("target/mutants");
     let mut mutants = cargo(&["mutants", "--no-shuffle", "--sharding", "round-robin"]);
     mutants.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
-    mutants.arg("--shard").arg(format!("0/{}", arguments.one_in));
+    mutants
+        .arg("--shard")
+        .arg(format!("0/{}", arguments.one_in));
     mutants.arg("--output").arg(&output);
     if let Some(revision) = &arguments.since {
         mutants.arg("--in-diff").arg(difference(revision)?);
@@ -139,6 +141,9 @@ mod tests {
         assert!(outcomes(95, 0, 5).are_enough());
         assert!(outcomes(90, 5, 5).are_enough());
         assert!(!outcomes(94, 0, 6).are_enough());
-        assert!(outcomes(0, 0, 0).are_enough(), "nothing was there to change");
+        assert!(
+            outcomes(0, 0, 0).are_enough(),
+            "nothing was there to change"
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! synced, and an app that adds numbers. Nothing here waits; time moves when a test says so.
 
 mod answers;
+mod seals;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
@@ -19,6 +20,7 @@ use byzantine_proof::tree::{Frontier, leaf_hash};
 use byzantine_proof::{Digest, Member, Membership, SecretKey, ServiceName};
 
 use answers::{Verdicts, answer};
+use seals::Seals;
 
 const START: u64 = 1_700_000_000_000;
 
@@ -48,7 +50,7 @@ pub struct Node {
     id: usize,
     pub replica: Option<Replica>,
     log: MemoryLog,
-    authority: Arc<Keys>,
+    authority: Arc<dyn Authority>,
     pub ledger: Vec<Settlement>,
     certificates: BTreeMap<Sequence, Certificate>,
     pub durable: usize,
@@ -84,8 +86,28 @@ pub struct Group {
 
 impl Group {
     pub fn new(members: usize, faults: usize, interval: u64) -> Self {
+        Self::of(members, faults, interval, |id, _| {
+            Arc::new(Seals(replica_id(id)))
+        })
+    }
+
+    /// With the signatures that are used outside.
+    pub fn with_real_keys(members: usize, faults: usize, interval: u64) -> Self {
+        Self::of(members, faults, interval, |id, membership| {
+            let [vote, cosigner, _] = secrets(id);
+            Arc::new(Keys::new(membership.clone(), vote, cosigner))
+        })
+    }
+
+    fn of(
+        members: usize,
+        faults: usize,
+        interval: u64,
+        authority: impl Fn(usize, &Membership) -> Arc<dyn Authority>,
+    ) -> Self {
         let membership = membership(members, faults);
-        let nodes = (0..members).map(|id| Node::new(id, &membership)).collect();
+        let node = |id| Node::new(id, authority(id, &membership));
+        let nodes = (0..members).map(node).collect();
         let mut group = Self {
             nodes,
             membership,
@@ -132,7 +154,7 @@ impl Group {
         let recovered = node.recovered();
         // An app that is behind its ledger gets every call since from there, as a driver does it.
         node.app = node.app.max(recovered.ledger.ordinal);
-        let authority: Arc<dyn Authority> = node.authority.clone();
+        let authority = Arc::clone(&node.authority);
         let replica = Replica::new(config, authority, recovered, time, &mut effects);
         node.replica = Some(replica);
         self.carry_out(id, effects);
@@ -178,7 +200,7 @@ impl Group {
 
     /// What a member checks signatures with.
     pub fn authority(&self, id: usize) -> Arc<dyn Authority> {
-        self.nodes[id].authority.clone()
+        Arc::clone(&self.nodes[id].authority)
     }
 
     /// A client's request at a gateway.
@@ -424,12 +446,11 @@ impl Group {
 }
 
 impl Node {
-    fn new(id: usize, membership: &Membership) -> Self {
-        let [vote, cosigner, _] = secrets(id);
+    fn new(id: usize, authority: Arc<dyn Authority>) -> Self {
         Self {
             replica: None,
             log: MemoryLog::default(),
-            authority: Arc::new(Keys::new(membership.clone(), vote, cosigner)),
+            authority,
             ledger: Vec::new(),
             certificates: BTreeMap::new(),
             durable: 0,
