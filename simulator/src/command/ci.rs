@@ -17,8 +17,9 @@ use crate::sabotage::POSSIBLE;
 /// Sizes of the group in which every attack is made.
 const ATTACKED: [usize; 3] = [4, 7, 10];
 
-/// Sizes of fresh schedules: the smallest mostly, since it is the fastest.
-const SIZES: [usize; 8] = [4, 4, 4, 4, 5, 6, 7, 10];
+/// Sizes of fresh schedules: the smallest mostly, for it is the fastest by far, and attacks are
+/// made on larger ones.
+const SIZES: [usize; 16] = [4, 4, 4, 4, 5, 4, 4, 4, 4, 6, 4, 4, 4, 4, 7, 4];
 
 /// Arguments of `sim ci`.
 #[derive(Debug, Args)]
