@@ -29,16 +29,6 @@ pub(crate) struct MutantsArguments {
     since: Option<String>,
 }
 
-impl MutantsArguments {
-    /// Those in the lines that a change touches.
-    pub(crate) fn since(revision: &str) -> Self {
-        Self {
-            one_in: 1,
-            since: Some(revision.to_owned()),
-        }
-    }
-}
-
 /// How many changes there were, and what became of them.
 #[derive(Debug, Deserialize)]
 struct Outcomes {
