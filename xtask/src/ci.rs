@@ -197,9 +197,9 @@ fn recorded() -> Result<Outcome, XtaskError> {
 /// Never the same twice. What they find is recorded as a seed and mended; it may be older than the
 /// change that is looked at, and is not held against it unless that is asked for.
 fn fresh() -> Result<Outcome, XtaskError> {
-    let found = simulator(
-        "swarm --minutes 9 --schedules 30000 --jobs 2 --n 4,4,4,4,5,4,4,4,4,6,4,4,4,4,7,4 --keep-going",
-    );
+    let sizes = "4,4,4,4,5,4,4,4,4,6,4,4,4,4,7,4";
+    let swarm = "swarm --minutes 9 --schedules 30000 --jobs 2 --keep-going --n";
+    let found = simulator(&format!("{swarm} {sizes}"));
     match found {
         Err(error) if std::env::var_os(SWARM_GATE).is_none() => {
             let why =
