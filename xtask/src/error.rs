@@ -63,6 +63,18 @@ pub(crate) enum XtaskError {
          that notices it, or exclude it in .cargo/mutants.toml with the reason."
     )]
     ChangesUnnoticed(String),
+    /// Places that no simulated world entered, already printed.
+    #[error(
+        "coverage: {0} place(s) were never entered, listed above\nLet a world or a liar go there, \
+         or list the line in simulator/uncovered.txt below the reason."
+    )]
+    NeverEntered(usize),
+    /// What reads the counters of instrumented programs is missing.
+    #[error(
+        "llvm-profdata and llvm-cov of LLVM {0} are missing\nInstall them: `rustup component add \
+         llvm-tools`, or llvm-{0} of your distribution."
+    )]
+    NoCoverageTools(String),
     /// Steps of `ci` failed, already printed.
     #[error("ci: failed: {0}\nRepeat a step alone with the command printed above it.")]
     StepsFailed(String),

@@ -1,10 +1,11 @@
-//! The project's own chores: `cargo xtask {demo,test,e2e,fuzz,images,kind,mutants,soak,tidy,ci}`.
+//! The project's own chores; `cargo xtask --help` lists them.
 //!
 //! Each chore is one module that returns an [`XtaskError`] stating what failed and what to do
 //! next. `ci` is the other three and the compiler's own checks, in one list.
 
 mod ci;
 mod command;
+mod coverage;
 mod demo;
 mod e2e;
 mod error;
@@ -32,6 +33,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Tell which places of agreement no simulated world enters
+    Coverage(coverage::CoverageArguments),
     /// Run the wallet on four replicas, kill one, and check every proof
     Demo(demo::DemoArguments),
     /// Tell the end-to-end stories on a real cluster
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
 
 fn run(chore: &Chore) -> Result<(), XtaskError> {
     match chore {
+        Chore::Coverage(arguments) => coverage::run(arguments),
         Chore::Demo(arguments) => demo::run(arguments),
         Chore::E2e(arguments) => e2e::run(arguments),
         Chore::Fuzz(arguments) => fuzz::run(arguments),
