@@ -84,6 +84,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolution::Evidence;
 
     #[test]
     fn a_request_twice_in_one_batch_is_invalid() {
@@ -100,6 +101,43 @@ mod tests {
             ..twice
         };
         assert_eq!(Batch::decode(&once.encode()), Some(once));
+    }
+
+    #[test]
+    fn resolves_are_of_earlier_sequences_each_once_in_order() {
+        let batch = |sequences: &[u64]| {
+            let resolution = |sequence: &u64| Resolution {
+                sequence: Sequence(*sequence),
+                leaves: 1,
+                evidence: Evidence::Promises(Vec::new()),
+            };
+            Batch::resolving(Sequence(9), sequences.iter().map(resolution).collect())
+        };
+        assert!(batch(&[1, 2, 8]).is_valid());
+        for wrong in [&[9][..], &[10], &[1, 1], &[2, 1]] {
+            assert!(!batch(wrong).is_valid(), "{wrong:?}");
+        }
+        let many: Vec<u64> = (0..=BATCH_RESOLUTIONS as u64).collect();
+        let late = |resolutions| Batch::resolving(Sequence(99), resolutions);
+        let full = batch(&many[..BATCH_RESOLUTIONS]).resolutions;
+        assert!(late(full).is_valid());
+        assert!(!late(batch(&many).resolutions).is_valid());
+    }
+
+    #[test]
+    fn there_is_a_time_exactly_when_there_are_requests_and_not_too_many() {
+        let batch = |requests: u64, time: Option<u64>| Batch {
+            sequence: Sequence(1),
+            time: time.map(UnixMillis),
+            requests: (0..requests)
+                .map(|number| RequestId(Digest::of(&number.to_be_bytes())))
+                .collect(),
+            resolutions: Vec::new(),
+        };
+        let most = BATCH_REQUESTS as u64;
+        assert!(batch(0, None).is_valid() && batch(most, Some(5)).is_valid());
+        assert!(!batch(0, Some(5)).is_valid() && !batch(1, None).is_valid());
+        assert!(!batch(most + 1, Some(5)).is_valid());
     }
 
     #[test]
