@@ -1,5 +1,9 @@
 //! `cargo xtask soak`: the wallet for long, under load and random kills, and what it took.
 
+use std::path::PathBuf;
+use std::process::Command;
+
+use cargo_metadata::MetadataCommand;
 use clap::Args;
 
 use crate::command::{self, cargo, workspace_root};
@@ -17,18 +21,6 @@ const BUILD: [&str; 10] = [
     "wallet",
     "-p",
     "byzantine-acceptance",
-];
-
-/// The run itself; what it starts lies beside it.
-const RUN: [&str; 8] = [
-    "run",
-    "--release",
-    "-q",
-    "-p",
-    "byzantine-acceptance",
-    "--bin",
-    "soak",
-    "--",
 ];
 
 /// How long, and what decides who is killed.
@@ -62,11 +54,19 @@ pub(crate) fn run(arguments: &SoakArguments) -> Result<(), XtaskError> {
     } else {
         target.join("soak.svg")
     };
-    let mut soak = cargo(&RUN);
+    // Not by `cargo run`, which would build anew what only others' features need.
+    let mut soak = Command::new(target_directory()?.join("release/soak"));
+    soak.current_dir(&root);
     soak.args(["--minutes", &arguments.minutes.to_string()]);
     soak.args(["--seed", &arguments.seed.to_string()]);
     soak.args(["--rate", &arguments.rate.to_string()]);
     soak.arg("--csv").arg(target.join("soak.csv"));
     soak.arg("--svg").arg(plot);
     command::run(&mut soak)
+}
+
+/// Where cargo puts programs, whatever the environment says about it.
+fn target_directory() -> Result<PathBuf, XtaskError> {
+    let metadata = MetadataCommand::new().no_deps().exec()?;
+    Ok(metadata.target_directory.into())
 }
