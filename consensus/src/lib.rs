@@ -25,6 +25,7 @@ mod ordering;
 mod pace;
 mod pool;
 mod promising;
+mod proposed_time;
 mod record;
 mod recovery;
 mod redundant;

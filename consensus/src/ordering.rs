@@ -381,37 +381,6 @@ impl Replica {
         })
     }
 
-    /// A fresh proposal's time is checked against our clock: one from the future is held; one that
-    /// was in the past when it came is not agreed to. Re-proposals were checked when fresh.
-    fn time_is_acceptable(&mut self, vote: &Vote, effects: &mut Effects) -> bool {
-        let time = self.batches.get(&vote.digest).and_then(|batch| batch.time);
-        let Some(time) = time.filter(|_| !self.required.contains_key(&vote.sequence)) else {
-            return true;
-        };
-        if is_on(Bug::TimeUnchecked) {
-            return true;
-        }
-        let (now, bound) = (self.now.unix, self.config.clock_bound);
-        let slot = self.slots.get(&vote.sequence);
-        let received = slot.map_or(now, |slot| slot.received);
-        // Like all patience, this grows while nothing moves: a bound below the network's delay
-        // would else decline every proposal. Executed time cannot go back, whatever is proposed.
-        let patience = if is_on(Bug::BoundStaysShort) {
-            1
-        } else {
-            self.factor()
-        };
-        if time.after(bound * patience) < received {
-            if let Some(slot) = self.slots.get_mut(&vote.sequence) {
-                slot.declined = true;
-            }
-            let primary = self.primary();
-            crate::replica::reject(effects, primary, Rejection::Clock, "PRE-PREPARE");
-            return false;
-        }
-        time <= now.after(bound)
-    }
-
     /// RESOLVEs must be justified, by their bytes alone. The window's end is theirs, one a view, so
     /// that no primary uses it up; a fresh proposal that does not belong there is held, not
     /// declined: the primary's watermark may have moved before this one's.

@@ -25,6 +25,7 @@ use crate::limits::WINDOW_INTERVALS;
 use crate::message::{Message, StatusReport, Suspicion, ViewChange};
 use crate::pace::Pace;
 use crate::pool::Pool;
+use crate::proposed_time::Lateness;
 use crate::rejection::Rejection;
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
@@ -57,6 +58,7 @@ pub struct Replica {
     pub(crate) new_view_deadline: Option<Duration>,
     /// How often the timeouts were doubled since the last progress.
     pub(crate) doublings: u32,
+    pub(crate) lateness: Lateness,
     /// When a batch was last handed to the executor.
     pub(crate) last_progress: Duration,
 
@@ -257,6 +259,7 @@ impl Replica {
             suspected_at: now.monotonic,
             new_view_deadline: None,
             doublings: 0,
+            lateness: Lateness::default(),
             last_progress: now.monotonic,
             pace: Pace::default(),
             pool: Pool::default(),

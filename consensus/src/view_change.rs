@@ -288,6 +288,7 @@ impl Replica {
         let named = self.named_in_view();
         self.pool.enter_view(&named, self.now.monotonic);
         self.pace.enter_view(self.config.membership.n());
+        self.lateness.enter_view();
         effects.notices.push(Notice::ViewEntered(view));
         if self.is_primary() {
             self.propose_again(effects);

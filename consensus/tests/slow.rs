@@ -196,3 +196,20 @@ proptest! {
         prop_assert_eq!(load.view(), 0, "{:?}", load.reasons());
     }
 }
+
+#[test]
+fn a_clock_bound_below_the_networks_delay_costs_some_views_and_not_one_a_batch() {
+    let mut group = group((50, 4));
+    group.clock_bound = Duration::from_millis(40);
+    for id in 0..4 {
+        group.crash(id);
+        group.start(id);
+    }
+    let mut load = Load::new(group, &[0, 1, 2, 3], 2);
+    load.run(Duration::from_secs(60));
+    let view = load.view();
+    assert!(view <= 6, "{view} views: {:?}", load.reasons());
+    let answered = load.run(Duration::from_secs(60));
+    assert_eq!(load.view(), view, "{:?}", load.reasons());
+    assert!(answered > 200, "{answered} answers");
+}

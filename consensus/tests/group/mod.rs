@@ -76,6 +76,8 @@ pub struct Group {
     posted: u64,
     /// How long a frame takes: at least the first, at most both.
     pub latency: (Duration, Duration),
+    /// What a member's clock bound is, from its next start on.
+    pub clock_bound: Duration,
     /// How much longer a member keeps its proposals to itself.
     pub stalls: BTreeMap<usize, Duration>,
     pub cut: BTreeSet<(usize, usize)>,
@@ -117,6 +119,7 @@ impl Group {
             late: BTreeMap::new(),
             posted: 0,
             latency: (Duration::ZERO, Duration::ZERO),
+            clock_bound: Duration::from_secs(1),
             stalls: BTreeMap::new(),
             cut: BTreeSet::new(),
             withheld: BTreeSet::new(),
@@ -144,7 +147,7 @@ impl Group {
             request_timeout: Duration::from_secs(2),
             view_change_timeout: Duration::from_secs(4),
             checkpoint_interval: self.interval,
-            clock_bound: Duration::from_secs(1),
+            clock_bound: self.clock_bound,
             client_key_retention: Duration::from_hours(24),
             gateway_key_retention: Duration::from_mins(10),
             verdicts: Arc::new(Verdicts(self.membership.clone())),
