@@ -1,7 +1,7 @@
 //! `cargo xtask coverage`: which places of agreement no simulated world enters.
 //!
 //! What is never entered was never tried, whatever the checkers say. Places that simulations cannot
-//! or need not enter are listed in `simulator/uncovered.txt`, each below its reason.
+//! or need not enter are listed in `xtask/uncovered.txt`, each below its reason.
 
 mod list;
 mod regions;

@@ -66,7 +66,7 @@ pub(crate) enum XtaskError {
     /// Places that no simulated world entered, already printed.
     #[error(
         "coverage: {0} place(s) were never entered, listed above\nLet a world or a liar go there, \
-         or list the line in simulator/uncovered.txt below the reason."
+         or list the line in xtask/uncovered.txt below the reason."
     )]
     NeverEntered(usize),
     /// What reads the counters of instrumented programs is missing.

@@ -2,6 +2,7 @@
 //! synced, and an app that adds numbers. Nothing here waits; time moves when a test says so.
 
 mod answers;
+mod members;
 mod seals;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,9 +18,10 @@ use byzantine_consensus::{
     Time, UnixMillis, Verdict, open_one,
 };
 use byzantine_proof::tree::{Frontier, leaf_hash};
-use byzantine_proof::{Digest, Member, Membership, SecretKey, ServiceName};
+use byzantine_proof::{Digest, Membership};
 
 use answers::{Verdicts, answer};
+use members::{membership, secrets};
 use seals::Seals;
 
 const START: u64 = 1_700_000_000_000;
@@ -573,28 +575,6 @@ fn remembered(settlement: &Settlement) -> Vec<RememberedKey> {
             expires: settled.expires,
         })
         .collect()
-}
-
-fn secrets(id: usize) -> [SecretKey; 3] {
-    let seed = |kind: u8| SecretKey::from_seed(&[u8::try_from(id).unwrap() * 3 + kind + 1; 32]);
-    [seed(0), seed(1), seed(2)]
-}
-
-fn membership(members: usize, faults: usize) -> Membership {
-    let member = |id: usize| {
-        let [vote, cosigner, link] = secrets(id).map(|key| key.public_key());
-        Member {
-            id: replica_id(id),
-            vote,
-            cosigner,
-            link,
-        }
-    };
-    let service = ServiceName::new("counter", "default", "cluster.local").unwrap();
-    let quorum = (members + faults + 2) / 2;
-    let small = |number: usize| u8::try_from(number).unwrap();
-    let members = (0..members).map(member).collect();
-    Membership::new(service, 0, small(faults), small(quorum), members).unwrap()
 }
 
 pub fn replica_id(id: usize) -> ReplicaId {

@@ -1,4 +1,4 @@
-//! `simulator/uncovered.txt`: places that simulations do not enter, below the reason why.
+//! `xtask/uncovered.txt`: places that simulations do not enter, below the reason why.
 //!
 //! A line that begins with `#` is the reason for those after it. The others are a file, a colon and
 //! the source line without its indentation, so that they outlive other changes of the file; `*`
@@ -10,7 +10,7 @@ use crate::error::XtaskError;
 
 use super::regions::Region;
 
-const LIST: &str = "simulator/uncovered.txt";
+const LIST: &str = "xtask/uncovered.txt";
 
 /// What every built-in bug's switch says: in builds without switches it is never on.
 const SWITCH: &str = "is_on(Bug::";
