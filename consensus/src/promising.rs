@@ -49,9 +49,14 @@ impl Replica {
     }
 
     /// Executed sequences that enough RESULTs are here for, and that these do not settle. Nothing
-    /// that covers them is attested: attesting follows settling, in order.
+    /// that covers them is attested: attesting follows settling, in order, and what was attested
+    /// before a crash is never promised after it.
     fn unsettled(&self) -> Vec<Sequence> {
-        let above = self.slots.range(self.settled.next()..);
+        let own = &self.config.replica;
+        let mut attested = self.slots.iter().rev();
+        let attested = attested.find(|(_, slot)| slot.attestations.contains_key(own));
+        let attested = attested.map_or(self.settled, |(sequence, _)| *sequence);
+        let above = self.slots.range(self.settled.max(attested).next()..);
         let open = above.filter(|(_, slot)| {
             let enough = slot.results.len() >= self.config.membership.n() - self.faults();
             let voted = slot.results.contains_key(&self.config.replica);

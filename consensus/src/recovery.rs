@@ -248,7 +248,11 @@ impl Replica {
             .into_iter()
             .flatten()
             .map(|vote| vote.signed().clone());
-        let result = slot.results.get(&own).map(|vote| vote.signed().clone());
+        // Where own leaves are attested, those of the others that they rest on as well.
+        let settled = slot.run.as_ref().is_some_and(|run| run.settled.is_some());
+        let results = slot.results.values().chain(slot.second_results.values());
+        let result = results.filter(|vote| settled || vote.sender() == own);
+        let result = result.map(|vote| vote.signed().clone());
         let attestation = slot
             .attestations
             .get(&own)

@@ -61,6 +61,7 @@ impl Replica {
             };
             run.settle(leaves, &mut self.frontier);
             self.settled = sequence;
+            self.record_results(sequence, effects);
             effects.notices.push(Notice::Phase {
                 phase: "result",
                 sequence,
@@ -69,6 +70,19 @@ impl Replica {
             self.note_outvoted(sequence, None, effects);
             self.fetch_missing_answers(sequence, effects);
         }
+    }
+
+    /// The RESULTs that settle a sequence are durable before the ATTEST leaves that rests on them.
+    /// Who attested so settles the same again after a crash, and can show the others why: it would
+    /// else PROMISE what a proof may already contradict, once a liar takes its RESULT back.
+    fn record_results(&self, sequence: Sequence, effects: &mut Effects) {
+        let Some(slot) = self.slots.get(&sequence) else {
+            return;
+        };
+        let results = slot.results.values().chain(slot.second_results.values());
+        let others = results.filter(|result| result.sender() != self.config.replica);
+        let records = others.map(|result| Record::Accepted(result.signed().clone()));
+        effects.records.extend(records);
     }
 
     fn next_settleable(&self) -> Option<(Sequence, Vec<Digest>)> {
