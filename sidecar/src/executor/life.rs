@@ -20,6 +20,9 @@ const MAX_INSTANCE_BYTES: u64 = 256;
 /// to list what listens, the kernel walks all connections of the node.
 const RECENT: Duration = Duration::from_millis(100);
 
+/// Looks in a row that may all differ before nothing is believed to be known.
+const MAX_LOOKS: usize = 8;
+
 /// How often an idle app is looked at where that is a read of a few bytes: whoever restarted it
 /// because it was to be restarted must see soon that this is done.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -77,11 +80,26 @@ impl Lives {
     pub(super) fn current(&self) -> Option<Life> {
         let life = match &self.sign {
             Sign::InstanceFile(file) => instance(file),
-            Sign::Listening(sockets) => sockets.identity().map(Life::Instance),
+            Sign::Listening(sockets) => self.seen_twice(|| sockets.identity().map(Life::Instance)),
             Sign::Outages => Some(Life::Outages(self.outages.load(Ordering::Acquire))),
         };
         *self.last() = Some((Instant::now(), life.clone()));
         life
+    }
+
+    /// What a look tells that is the same as before, or as another look right after: a table that
+    /// changes while it is read may lack a socket that was there all the time, and who takes an
+    /// app for a new one feeds it everything again.
+    fn seen_twice(&self, look: impl Fn() -> Option<Life>) -> Option<Life> {
+        let mut before = self.last().as_ref().and_then(|(_, life)| life.clone());
+        for _ in 0..MAX_LOOKS {
+            let now = look();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+        None
     }
 
     /// The present life or that of a moment ago: good enough where a call is still refused by
@@ -189,6 +207,22 @@ mod tests {
         lives.note_outage();
         let second = lives.current().unwrap();
         assert!(second != first && !lives.may_have_been_used(&second));
+    }
+
+    #[test]
+    fn one_odd_look_changes_nothing() {
+        let lives = Lives::new(Sign::Outages, PathBuf::new());
+        let life = |number: u8| Some(Life::Instance(vec![number]));
+        let told = |looks: &[Option<Life>]| {
+            let looks = std::cell::RefCell::new(looks.to_vec().into_iter());
+            lives.seen_twice(|| looks.borrow_mut().next().unwrap())
+        };
+        *lives.last() = Some((Instant::now(), life(1)));
+        assert_eq!(told(&[life(1)]), life(1));
+        assert_eq!(told(&[None, life(1), life(1)]), life(1));
+        assert_eq!(told(&[life(2), life(2)]), life(2));
+        let never_alike: Vec<_> = (2..10).map(life).collect();
+        assert_eq!(told(&never_alike), None);
     }
 
     #[test]

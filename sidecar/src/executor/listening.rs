@@ -58,7 +58,9 @@ impl ListeningSockets {
             .filter(|(fit, _)| *fit == best)
             .map(|(_, inode)| inode)
             .collect();
+        // The kernel hands the table out a page at a time: what moves in between is told twice.
         inodes.sort_unstable();
+        inodes.dedup();
         Some(format!("{} {inodes:?}", self.namespace).into_bytes())
     }
 
@@ -201,6 +203,12 @@ mod tests {
         let first = line("00000000:1F90", LISTENS, 21);
         let second = line("00000000:1F90", LISTENS, 20);
         assert_eq!(identity(&[first, second], &[]).unwrap(), "here [20, 21]");
+    }
+
+    #[test]
+    fn a_socket_told_twice_is_one() {
+        let told = [7, 7].map(|inode| line("0100007F:1F90", LISTENS, inode));
+        assert_eq!(identity(&told, &[]).unwrap(), "here [7]");
     }
 
     #[test]
