@@ -1,8 +1,8 @@
 //! Abstaining: a replica whose votes of the past are lost must not vote where it may have voted.
 //! (docs/protocol.md, "Restart")
 //!
-//! From q others it learns how far it can have got: the highest sequence that any of them knows,
-//! and a window above it; and the view after the highest that any of them suspects. Until the
+//! From q others it learns how far it can have got: the highest sequence that enough of them know,
+//! and a window above it; and the view after the highest that enough of them suspect. Until the
 //! stable checkpoint is past the one, and its view is the other, it sends no vote of any kind.
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -52,14 +52,18 @@ impl Replica {
         }
     }
 
-    /// n−1−q others may be missing; whatever this replica had voted for is known to one of q
-    /// others at least, for a quorum took it there.
+    /// What this replica promised rested on the word of q: its VIEW-CHANGE to v+1 on q SUSPECT(v), its
+    /// watermark on q ATTESTs. q−1 of these were others, f−1 of whom may lie by now, and n−1−q say
+    /// nothing here: so 2q−n−f+1 ≥ 2 of those who report are correct, and as far at least. The highest
+    /// report but for one less than that will do; and one alone binds nobody, be it a liar's or that
+    /// of one who suspects a primary whom all others are content with.
     fn bound(&self) -> Option<Abstention> {
-        let enough = self.peers.len() >= self.quorum();
-        let reports = || self.peers.values();
-        let highest = reports().map(known).max()?;
-        let view = reports().map(after_suspected).max()?;
+        let (n, f, q) = (self.config.membership.n(), self.faults(), self.quorum());
+        let witnesses = (2 * q + 1).saturating_sub(n + f).max(1);
+        let highest = highest_but(witnesses - 1, self.peers.values().map(known))?;
+        let view = highest_but(witnesses - 1, self.peers.values().map(after_suspected))?;
         let sequence = Sequence(highest.0.saturating_add(self.window()));
+        let enough = self.peers.len() >= q;
         enough.then_some(Abstention::Until { sequence, view })
     }
 
@@ -82,6 +86,13 @@ impl Replica {
             _ => Sequence(0),
         }
     }
+}
+
+/// The highest when so many that are as high or higher are passed over.
+fn highest_but<T: Ord>(passed: usize, values: impl Iterator<Item = T>) -> Option<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    values.into_iter().rev().nth(passed)
 }
 
 fn known(report: &StatusReport) -> Sequence {
