@@ -81,6 +81,7 @@ pub(crate) mod scene {
             sequence: Sequence(sequence),
             time: Some(UnixMillis(1_000)),
             requests: vec![request(b"first"), request(b"second")],
+            gateways: vec![ReplicaId(0); 2],
             resolutions: vec![],
         }
     }

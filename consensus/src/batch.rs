@@ -3,7 +3,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
-use byzantine_proof::Digest;
+use byzantine_proof::{Digest, ReplicaId};
 
 use crate::limits::{BATCH_REQUESTS, BATCH_RESOLUTIONS};
 use crate::resolution::Resolution;
@@ -18,6 +18,8 @@ pub struct Batch {
     pub time: Option<UnixMillis>,
     /// The requests, in order; none twice.
     pub requests: Vec<RequestId>,
+    /// For each request the replica whose gateway admitted it, and whose quota its key uses.
+    pub gateways: Vec<ReplicaId>,
     /// Earlier sequences that are settled here; ascending.
     pub resolutions: Vec<Resolution>,
 }
@@ -29,6 +31,7 @@ impl Batch {
             sequence,
             time: None,
             requests: Vec::new(),
+            gateways: Vec::new(),
             resolutions: Vec::new(),
         }
     }
@@ -39,6 +42,7 @@ impl Batch {
             sequence,
             time: None,
             requests: Vec::new(),
+            gateways: Vec::new(),
             resolutions,
         }
     }
@@ -60,13 +64,14 @@ impl Batch {
         Digest::tagged("byzantine-ordered/v1", &[&self.encode()])
     }
 
-    /// A time exactly when there are requests, not too many of them, and none twice; RESOLVEs
-    /// of what comes before, likewise. Whether these are justified is [`Resolution`]'s to say.
+    /// A time exactly when there are requests, not too many of them, none twice, and a gateway for
+    /// each; RESOLVEs of what comes before, likewise. Whether these are justified is [`Resolution`]'s to say.
     pub fn is_valid(&self) -> bool {
         let mut names = self.requests.clone();
         names.sort_unstable();
         names.dedup();
         names.len() == self.requests.len()
+            && self.gateways.len() == self.requests.len()
             && names.len() <= BATCH_REQUESTS
             && names.is_empty() == self.time.is_none()
             && self.resolutions.len() <= BATCH_RESOLUTIONS
@@ -93,14 +98,21 @@ mod tests {
             sequence: Sequence(1),
             time: Some(UnixMillis(5)),
             requests: vec![id, id],
+            gateways: vec![ReplicaId(0); 2],
             resolutions: vec![],
         };
         assert_eq!(Batch::decode(&twice.encode()), None);
         let once = Batch {
             requests: vec![id],
+            gateways: vec![ReplicaId(3)],
             ..twice
         };
-        assert_eq!(Batch::decode(&once.encode()), Some(once));
+        assert_eq!(Batch::decode(&once.encode()), Some(once.clone()));
+        let nobodys = Batch {
+            gateways: vec![],
+            ..once
+        };
+        assert_eq!(Batch::decode(&nobodys.encode()), None);
     }
 
     #[test]

@@ -135,9 +135,21 @@ impl Replica {
         let requests = here.iter().filter_map(|digest| self.batches.get(digest));
         let requests = requests.flat_map(|batch| &batch.requests);
         let absent = |id: &&RequestId| !self.pool.contains(id) && !self.ran.contains_key(id);
-        let requests: BTreeSet<RequestId> = requests.filter(absent).copied().collect();
+        let mut requests: BTreeSet<RequestId> = requests.filter(absent).copied().collect();
+        requests.extend(self.unvouched_names());
         let missing = missing.into_iter().take(FETCH_NAMES).collect();
         (missing, requests.into_iter().take(FETCH_NAMES).collect())
+    }
+
+    /// What fresh proposals of this view name, and no gateway's word is here for.
+    fn unvouched_names(&self) -> impl Iterator<Item = RequestId> + '_ {
+        let open = self.slots.iter().filter(|(sequence, slot)| {
+            let due = slot.prepare_sent != Some(self.view) && slot.run.is_none();
+            due && !self.required.contains_key(sequence)
+        });
+        let proposed = open.filter_map(|(_, slot)| slot.pre_prepared_in(self.view));
+        let batches = proposed.filter_map(|vote| self.batches.get(&vote.body().digest));
+        batches.flat_map(|batch| self.unvouched(batch))
     }
 
     /// Answers a peer's question from memory. The ledger's entries are the driver's to supply.
@@ -167,10 +179,13 @@ impl Replica {
         if let Some(supply) = supply {
             effects.direct.push((from, Frame::Supply(supply)));
         }
+        if let Fetch::Requests(ids) = fetch {
+            self.send_words(from, ids, effects);
+        }
     }
 
     fn body(&self, id: &RequestId) -> Option<Bytes> {
-        let ran = self.ran.get(id).map(|(_, request)| request);
+        let ran = self.ran.get(id).map(|ran| &ran.request);
         self.pool
             .request(id)
             .or(ran)
@@ -184,7 +199,7 @@ impl Replica {
                 self.on_batches(&batches);
                 Ok(())
             }
-            Supply::Requests(requests) => self.on_requests(from, &requests, effects),
+            Supply::Requests(requests) => self.on_bodies(from, &requests, effects),
             Supply::Entries(entries) => self.on_entries(entries, effects),
             Supply::Outcome {
                 sequence,

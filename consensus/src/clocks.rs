@@ -9,7 +9,7 @@ use crate::message::Subject;
 use crate::replica::Replica;
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
-use crate::types::Sequence;
+use crate::types::{RequestId, Sequence};
 
 impl Replica {
     /// The moments at which a clock runs out.
@@ -119,9 +119,11 @@ impl Replica {
         for request in &requests {
             self.pace.give(request.id, request.bytes.len());
         }
+        let names: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
         let bodies = requests.into_iter().map(|request| request.bytes).collect();
         let supply = Frame::Supply(Supply::Requests(bodies));
         effects.direct.push((self.primary(), supply));
+        self.send_words(self.primary(), &names, effects);
     }
 
     /// A PRE-PREPARE that is not committed runs a clock too; what is committed runs none, so a

@@ -30,6 +30,9 @@ pub struct Config {
     pub client_key_retention: Duration,
     /// How long the answer to a key that a gateway made is remembered, in agreed time.
     pub gateway_key_retention: Duration,
+    /// How many keys that one gateway let in may be remembered at once; see
+    /// [`GATEWAY_KEYS`](crate::limits::GATEWAY_KEYS).
+    pub gateway_keys: u32,
     /// What clients read where the replicas' apps disagree.
     pub verdicts: Arc<dyn VerdictWriter>,
 }
@@ -89,4 +92,6 @@ pub struct RememberedKey {
     pub index: u32,
     /// When agreed time passes this, the key is forgotten.
     pub expires: UnixMillis,
+    /// The replica whose gateway let it in, and whose quota it uses.
+    pub gateway: ReplicaId,
 }

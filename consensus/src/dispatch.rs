@@ -1,8 +1,9 @@
 //! Committed batches go to the executor in order; exactly-once is decided here, once.
 
 use bytes::Bytes;
-use byzantine_proof::BatchLeaf;
+use byzantine_proof::{BatchLeaf, ReplicaId};
 
+use crate::admission::Ran;
 use crate::batch::Batch;
 use crate::config::RememberedKey;
 use crate::effect::Effects;
@@ -14,7 +15,7 @@ use crate::replica::Replica;
 use crate::request::{KeySource, KnownRequest, Request};
 use crate::run::{Run, RunItem};
 use crate::sabotage::{Bug, is_on};
-use crate::types::{Sequence, UnixMillis};
+use crate::types::{RequestId, Sequence, UnixMillis};
 
 impl Replica {
     /// Hands over every committed batch whose predecessors were all handed over.
@@ -67,7 +68,7 @@ impl Replica {
 
     fn take_bodies(&mut self, batch: &Batch) -> Option<Vec<KnownRequest>> {
         let body = |id| {
-            let ran = self.ran.get(id).map(|(_, request)| request);
+            let ran = self.ran.get(id).map(|ran| &ran.request);
             self.pool.request(id).or(ran).cloned()
         };
         let mut requests: Vec<KnownRequest> =
@@ -76,12 +77,26 @@ impl Replica {
             requests.sort_by_key(|request| request.id);
         }
         for request in &requests {
-            self.pool.remove(&request.id);
-            self.pace.forget(&request.id);
-            self.ran
-                .insert(request.id, (batch.sequence, request.clone()));
+            self.note_ran(request, batch.sequence);
         }
         Some(requests)
+    }
+
+    fn note_ran(&mut self, request: &KnownRequest, sequence: Sequence) {
+        let since = self.pool.since(&request.id).unwrap_or(self.now.monotonic);
+        let pooled = self.pool.remove(&request.id);
+        self.pace.forget(&request.id);
+        let before = self.ran.remove(&request.id);
+        let mut admissions = before.map(|ran| ran.admissions).unwrap_or_default();
+        admissions.extend(pooled.into_iter().flat_map(|(_, admissions)| admissions));
+        let ran = Ran {
+            sequence,
+            request: request.clone(),
+            admissions,
+            since,
+            limited: false,
+        };
+        self.ran.insert(request.id, ran);
     }
 
     /// Executed time never goes back: max(previous, proposed); a null batch runs at the previous.
@@ -95,10 +110,9 @@ impl Replica {
         });
         self.keys.expire(self.time);
         let mut items = Vec::new();
-        for request in requests {
-            if let Some(item) = self.judge_request(request, batch.sequence, items.len()) {
-                items.push(item);
-            }
+        for (request, gateway) in requests.iter().zip(&batch.gateways) {
+            let place = (batch.sequence, items.len());
+            items.extend(self.judge_request(request, *gateway, place));
         }
         let batch_leaf = self.batch_leaf(batch, items.len(), requests.len() - items.len());
         Run {
@@ -118,40 +132,62 @@ impl Replica {
         }
     }
 
-    /// The same request again makes no leaf; the same key for another request makes a 422.
+    /// The same request again makes no leaf; the same key for another request makes a 422, and one
+    /// for which its gateway has no room a 429. Neither is remembered: it did not run, and may be
+    /// sent again.
     fn judge_request(
         &mut self,
         request: &KnownRequest,
-        sequence: Sequence,
-        index: usize,
+        gateway: ReplicaId,
+        (sequence, index): (Sequence, usize),
     ) -> Option<RunItem> {
-        let verdict = match self.keys.seen(&request.key_hash, &request.id) {
-            Seen::Same if !is_on(Bug::DecidedRunsAgain) => return None,
-            Seen::Reused if !is_on(Bug::ReuseRuns) => Verdict::Reused,
-            _ => {
-                self.ordinal += 1;
-                Verdict::Call {
-                    ordinal: self.ordinal,
-                }
-            }
-        };
+        let verdict = self.verdict_on(request, gateway)?;
         let expires = self.expiry(request.key_source);
-        let key = RememberedKey {
-            key_hash: request.key_hash,
-            request_id: request.id,
-            sequence,
-            index: u32::try_from(index).expect("a batch has at most 256 requests"),
-            expires,
-        };
-        if verdict != Verdict::Reused {
-            self.keys.insert(key);
+        let limited = matches!(verdict, Verdict::Limit(_));
+        let remembered = limited && is_on(Bug::LimitRemembered);
+        if matches!(verdict, Verdict::Call { .. }) || remembered {
+            self.keys.insert(RememberedKey {
+                key_hash: request.key_hash,
+                request_id: request.id,
+                sequence,
+                index: u32::try_from(index).expect("a batch has at most 256 requests"),
+                expires,
+                gateway,
+            });
+        }
+        if limited {
+            self.note_limit(&request.id, gateway, sequence);
         }
         Some(RunItem {
             request_id: request.id,
             key_hash: request.key_hash,
             verdict,
+            gateway,
             expires,
         })
+    }
+
+    /// A gateway had no room for a request.
+    fn note_limit(&mut self, id: &RequestId, gateway: ReplicaId, sequence: Sequence) {
+        if let Some(ran) = self.ran.get_mut(id) {
+            ran.limited = true;
+        }
+        self.refusals.note(*id, gateway);
+        self.wait_on(id, sequence);
+    }
+
+    fn verdict_on(&mut self, request: &KnownRequest, gateway: ReplicaId) -> Option<Verdict> {
+        let name = (&request.key_hash, &request.id);
+        match self.keys.seen(name, gateway, self.time) {
+            Seen::Same if !is_on(Bug::DecidedRunsAgain) => None,
+            Seen::Reused if !is_on(Bug::ReuseRuns) => Some(Verdict::Reused),
+            Seen::Limit(limit) => Some(Verdict::Limit(limit)),
+            _ => {
+                self.ordinal += 1;
+                let ordinal = self.ordinal;
+                Some(Verdict::Call { ordinal })
+            }
+        }
     }
 
     fn expiry(&self, source: KeySource) -> UnixMillis {

@@ -46,6 +46,19 @@ pub enum Verdict {
     },
     /// The key was used with another request: a certified 422 without an app call.
     Reused,
+    /// No key of this gateway's can be remembered now: a certified 429 without an app call.
+    Limit(Limit),
+}
+
+/// Why a request was refused for want of room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Limit {
+    /// The replica whose gateway let the request in.
+    pub gateway: ReplicaId,
+    /// How many keys of this gateway are remembered: all that may be.
+    pub keys: u32,
+    /// In how many seconds of agreed time the first of them is forgotten; at least 1.
+    pub seconds: u64,
 }
 
 /// What became of one item.
@@ -153,6 +166,8 @@ pub struct SettledAnswer {
     pub key_hash: Digest,
     /// Whether the app was called for it.
     pub verdict: Verdict,
+    /// The replica whose gateway let the request in.
+    pub gateway: ReplicaId,
     /// When the key may be forgotten.
     pub expires: UnixMillis,
     /// The answer.

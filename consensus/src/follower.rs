@@ -10,7 +10,7 @@ use std::time::Duration;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use byzantine_proof::tree::Frontier;
-use byzantine_proof::{BatchLeaf, Digest, Membership, ResponseLeaf};
+use byzantine_proof::{BatchLeaf, Digest, Membership, ReplicaId, ResponseLeaf};
 
 use crate::batch::Batch;
 use crate::certificate::{Judge, check_cosignatures};
@@ -39,13 +39,15 @@ pub struct BareAnswer {
     pub expires: UnixMillis,
 }
 
-/// How long keys are remembered, in agreed time.
+/// How long keys are remembered, in agreed time, and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Those that clients chose.
     pub client: Duration,
     /// Those that gateways made.
     pub gateway: Duration,
+    /// How many of one gateway's at once.
+    pub gateway_keys: u32,
 }
 
 /// The replicated state, moved on by entries without bodies.
@@ -72,7 +74,7 @@ impl Follower {
         ledger: LedgerState,
     ) -> Self {
         let origin = Digest::of(membership.origin().as_str().as_bytes());
-        let mut keys = KeyTable::default();
+        let mut keys = KeyTable::new(retention.gateway_keys);
         for key in ledger.keys {
             keys.insert(key);
         }
@@ -166,9 +168,9 @@ impl Follower {
     /// Requests that were answered before made no leaf; the others' leaves come in their order.
     fn answers(&mut self, batch: &Batch, bare: &[BareAnswer]) -> Option<Vec<SettledAnswer>> {
         let (mut answers, mut left) = (Vec::with_capacity(bare.len()), bare.iter());
-        for id in &batch.requests {
+        for (id, gateway) in batch.requests.iter().zip(&batch.gateways) {
             if self.keys.answered(id).is_none() {
-                let answer = self.answer(*id, answers.len(), left.next()?)?;
+                let answer = self.answer((*id, *gateway), answers.len(), left.next()?)?;
                 answers.push(answer);
             }
         }
@@ -177,45 +179,56 @@ impl Follower {
 
     fn answer(
         &mut self,
-        request_id: RequestId,
+        (request_id, gateway): (RequestId, ReplicaId),
         index: usize,
         bare: &BareAnswer,
     ) -> Option<SettledAnswer> {
         let leaf = ResponseLeaf::parse(std::str::from_utf8(&bare.leaf).ok()?).ok()?;
         let place = (leaf.sequence, usize::try_from(leaf.index).ok()?);
-        let reused = self.keys.seen(&leaf.key, &request_id) == Seen::Reused;
         let sound = place == (self.sequence.0, index)
             && leaf.time_ms == self.time.0
             && self.is_expiry(bare.expires);
         if !sound {
             return None;
         }
-        let verdict = if reused {
-            Verdict::Reused
-        } else {
-            self.ordinal += 1;
+        let verdict = self.verdict((&leaf.key, &request_id), gateway);
+        if matches!(verdict, Verdict::Call { .. }) {
             self.keys.insert(RememberedKey {
                 key_hash: leaf.key,
                 request_id,
                 sequence: self.sequence,
                 index: leaf.index,
                 expires: bare.expires,
+                gateway,
             });
-            Verdict::Call {
-                ordinal: self.ordinal,
-            }
-        };
+        }
         Some(SettledAnswer {
             request_id,
             key_hash: leaf.key,
             verdict,
+            gateway,
             expires: bare.expires,
             answer: bare_answer(&bare.leaf),
         })
     }
 
+    /// As when it was decided: what was answered before does not come here.
+    fn verdict(&mut self, name: (&Digest, &RequestId), gateway: ReplicaId) -> Verdict {
+        match self.keys.seen(name, gateway, self.time) {
+            Seen::Reused => Verdict::Reused,
+            Seen::Limit(limit) => Verdict::Limit(limit),
+            Seen::Never | Seen::Same => {
+                self.ordinal += 1;
+                let ordinal = self.ordinal;
+                Verdict::Call { ordinal }
+            }
+        }
+    }
+
     fn is_expiry(&self, expires: UnixMillis) -> bool {
-        let Retention { client, gateway } = self.retention;
+        let Retention {
+            client, gateway, ..
+        } = self.retention;
         expires == self.time.after(client) || expires == self.time.after(gateway)
     }
 

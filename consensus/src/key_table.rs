@@ -1,13 +1,15 @@
 //! Exactly-once: which keys were answered, and where. Part of the replicated state.
 //!
 //! Execution order alone decides; entries live until agreed time passes their expiry and are
-//! never evicted before.
+//! never evicted before. So that this stays bounded, each gateway has a quota of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use byzantine_proof::Digest;
+use byzantine_proof::{Digest, ReplicaId};
 
 use crate::config::RememberedKey;
+use crate::execution::Limit;
+use crate::sabotage::{Bug, is_on};
 use crate::types::{RequestId, UnixMillis};
 
 /// What the table says about a request that is about to run.
@@ -19,44 +21,90 @@ pub(crate) enum Seen {
     Same,
     /// The key was used with another request.
     Reused,
+    /// The key is new, and its gateway's quota is used up.
+    Limit(Limit),
 }
 
 /// All keys within their retention.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct KeyTable {
+    /// The quota of each gateway.
+    quota: u32,
     keys: BTreeMap<Digest, RememberedKey>,
     by_request: BTreeMap<RequestId, Digest>,
-    expiries: BTreeSet<(UnixMillis, Digest)>,
+    /// What to forget next, by whose quota it uses.
+    expiries: BTreeMap<ReplicaId, BTreeSet<(UnixMillis, Digest)>>,
 }
 
 impl KeyTable {
+    /// No keys yet; each gateway may have `quota` of them.
+    pub(crate) const fn new(quota: u32) -> Self {
+        Self {
+            quota,
+            keys: BTreeMap::new(),
+            by_request: BTreeMap::new(),
+            expiries: BTreeMap::new(),
+        }
+    }
+
     /// Remembers an answered key.
     pub(crate) fn insert(&mut self, key: RememberedKey) {
-        self.expiries.insert((key.expires, key.key_hash));
+        let of_gateway = self.expiries.entry(key.gateway).or_default();
+        of_gateway.insert((key.expires, key.key_hash));
         self.by_request.insert(key.request_id, key.key_hash);
         self.keys.insert(key.key_hash, key);
     }
 
     /// Forgets what expired before `time`.
     pub(crate) fn expire(&mut self, time: UnixMillis) {
-        while let Some(&(expires, key_hash)) = self.expiries.first() {
-            if expires >= time {
-                break;
-            }
-            self.expiries.pop_first();
-            if let Some(key) = self.keys.remove(&key_hash) {
-                self.by_request.remove(&key.request_id);
+        for expiries in self.expiries.values_mut() {
+            while let Some(&(expires, key_hash)) = expiries.first() {
+                if expires >= time {
+                    break;
+                }
+                expiries.pop_first();
+                if is_on(Bug::QuotaKept) {
+                    expiries.insert((UnixMillis(u64::MAX), key_hash));
+                }
+                if let Some(key) = self.keys.remove(&key_hash) {
+                    self.by_request.remove(&key.request_id);
+                }
             }
         }
     }
 
-    /// What is known of a key.
-    pub(crate) fn seen(&self, key_hash: &Digest, request_id: &RequestId) -> Seen {
+    /// What is to become, at `time`, of a request that `gateway` let in.
+    pub(crate) fn seen(
+        &self,
+        (key_hash, request_id): (&Digest, &RequestId),
+        gateway: ReplicaId,
+        time: UnixMillis,
+    ) -> Seen {
         match self.keys.get(key_hash) {
-            None => Seen::Never,
+            None => self.limit(gateway, time).map_or(Seen::Never, Seen::Limit),
             Some(key) if key.request_id == *request_id => Seen::Same,
             Some(_) => Seen::Reused,
         }
+    }
+
+    /// What a gateway whose quota is used up is told.
+    fn limit(&self, gateway: ReplicaId, time: UnixMillis) -> Option<Limit> {
+        let keys = self.live(gateway);
+        let first = self.expiries.get(&gateway).and_then(BTreeSet::first);
+        let expires = first.map_or(time, |(expires, _)| *expires);
+        let milliseconds = expires.0.saturating_sub(time.0);
+        (keys >= self.quota).then_some(Limit {
+            gateway,
+            keys,
+            // A key lives through the millisecond of its expiry.
+            seconds: milliseconds / 1000 + 1,
+        })
+    }
+
+    /// How many keys use this gateway's quota.
+    pub(crate) fn live(&self, gateway: ReplicaId) -> u32 {
+        let live = self.expiries.get(&gateway).map_or(0, BTreeSet::len);
+        u32::try_from(live).unwrap_or(u32::MAX)
     }
 
     /// Where a request was answered.
@@ -64,9 +112,10 @@ impl KeyTable {
         self.keys.get(self.by_request.get(request_id)?)
     }
 
-    /// A digest of the whole table, in key order.
+    /// A digest of the whole table, in key order. It covers every gateway's count, being that of
+    /// the keys which name it.
     pub(crate) fn digest(&self, ordinal: u64) -> Digest {
-        let mut bytes = Vec::with_capacity(self.keys.len() * 92 + 8);
+        let mut bytes = Vec::with_capacity(self.keys.len() * 93 + 8);
         bytes.extend(ordinal.to_be_bytes());
         for key in self.keys.values() {
             bytes.extend(key.key_hash.as_bytes());
@@ -74,6 +123,7 @@ impl KeyTable {
             bytes.extend(key.sequence.0.to_be_bytes());
             bytes.extend(key.index.to_be_bytes());
             bytes.extend(key.expires.0.to_be_bytes());
+            bytes.push(key.gateway.0);
         }
         Digest::tagged("byzantine-middleware/v1", &[&bytes])
     }
@@ -84,6 +134,9 @@ mod tests {
     use super::*;
     use crate::types::Sequence;
 
+    const HERE: ReplicaId = ReplicaId(1);
+    const THERE: ReplicaId = ReplicaId(2);
+
     fn key(name: &[u8], expires: u64) -> RememberedKey {
         RememberedKey {
             key_hash: Digest::of(name),
@@ -91,30 +144,73 @@ mod tests {
             sequence: Sequence(1),
             index: 0,
             expires: UnixMillis(expires),
+            gateway: HERE,
         }
+    }
+
+    fn seen(table: &KeyTable, key: &RememberedKey, gateway: ReplicaId, time: u64) -> Seen {
+        let name = (&key.key_hash, &key.request_id);
+        table.seen(name, gateway, UnixMillis(time))
     }
 
     #[test]
     fn a_key_lives_until_agreed_time_passes_its_expiry() {
-        let mut table = KeyTable::default();
+        let mut table = KeyTable::new(9);
         let (a, b) = (key(b"a", 10), key(b"b", 20));
         table.insert(a);
         table.insert(b);
         table.expire(UnixMillis(10));
-        assert_eq!(table.seen(&a.key_hash, &a.request_id), Seen::Same);
-        assert_eq!(table.seen(&a.key_hash, &b.request_id), Seen::Reused);
+        assert_eq!(seen(&table, &a, HERE, 10), Seen::Same);
+        let other = RememberedKey {
+            request_id: b.request_id,
+            ..a
+        };
+        assert_eq!(seen(&table, &other, HERE, 10), Seen::Reused);
         table.expire(UnixMillis(11));
-        assert_eq!(table.seen(&a.key_hash, &a.request_id), Seen::Never);
+        assert_eq!(seen(&table, &a, HERE, 11), Seen::Never);
         assert!(table.answered(&a.request_id).is_none());
         assert_eq!(table.answered(&b.request_id), Some(&b));
     }
 
     #[test]
-    fn the_digest_sees_every_entry() {
-        let mut table = KeyTable::default();
+    fn a_gateways_quota_is_its_own_and_comes_back_with_time() {
+        let mut table = KeyTable::new(2);
+        table.insert(key(b"a", 5_000));
+        assert_eq!(seen(&table, &key(b"new", 0), HERE, 1_000), Seen::Never);
+        table.insert(key(b"b", 7_000));
+        let limit = Limit {
+            gateway: HERE,
+            keys: 2,
+            seconds: 5,
+        };
+        assert_eq!(
+            seen(&table, &key(b"new", 0), HERE, 1_000),
+            Seen::Limit(limit)
+        );
+        assert_eq!(seen(&table, &key(b"new", 0), THERE, 1_000), Seen::Never);
+        assert_eq!(
+            seen(&table, &key(b"a", 0), HERE, 1_000),
+            Seen::Same,
+            "it has its place"
+        );
+        // What the refusal said to wait for is enough.
+        table.expire(UnixMillis(1_000 + limit.seconds * 1000));
+        assert_eq!(seen(&table, &key(b"new", 0), HERE, 6_000), Seen::Never);
+        assert_eq!((table.live(HERE), table.live(THERE)), (1, 0));
+    }
+
+    #[test]
+    fn the_digest_sees_every_entry_and_whose_it_is() {
+        let mut table = KeyTable::new(9);
         let empty = table.digest(0);
         table.insert(key(b"a", 10));
         assert_ne!(table.digest(0), empty);
         assert_ne!(table.digest(1), table.digest(0));
+        let mut elsewhere = KeyTable::new(9);
+        elsewhere.insert(RememberedKey {
+            gateway: THERE,
+            ..key(b"a", 10)
+        });
+        assert_ne!(elsewhere.digest(0), table.digest(0));
     }
 }

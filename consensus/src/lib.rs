@@ -5,6 +5,7 @@
 //! `docs/protocol.md` is the protocol; each handler names its section there or in the paper.
 
 mod abstention;
+mod admission;
 mod batch;
 mod catch_up;
 mod certificate;
@@ -29,6 +30,7 @@ mod proposed_time;
 mod record;
 mod recovery;
 mod redundant;
+mod refusals;
 mod rejection;
 mod replica;
 mod request;
@@ -56,7 +58,8 @@ pub use config::{Config, LedgerState, Recovered, RememberedKey};
 pub use effect::{Effects, Log, Notice, Released};
 pub use event::Event;
 pub use execution::{
-    Answer, Certificate, Execution, ExecutionItem, Outcome, SettledAnswer, Settlement, Verdict,
+    Answer, Certificate, Execution, ExecutionItem, Limit, Outcome, SettledAnswer, Settlement,
+    Verdict,
 };
 pub use follower::{Bare, BareAnswer, Follower, Retention};
 pub use frame::{Entry, Fetch, Frame, Supply};
@@ -70,6 +73,8 @@ pub use replica::{Replica, Standing};
 pub use request::{KeySource, KnownRequest, Request, request_id};
 pub use resolution::{Evidence, Resolution};
 pub use shared_frame::SharedFrame;
-pub use signed::{Authority, Envelope, Keys, SignedMessage, Verified, open, open_one};
+pub use signed::{
+    Authority, Envelope, Keys, SignedMessage, Verified, message_digest, open, open_one,
+};
 pub use types::{RequestId, Sequence, Time, UnixMillis, View};
 pub use verdict::{Disagreement, Place, VerdictWriter};

@@ -20,6 +20,20 @@ pub const WINDOW_INTERVALS: u64 = 2;
 /// The most unexecuted requests that one gateway may have abroad.
 pub const GATEWAY_REQUESTS: usize = 256;
 
+/// How many keys that one gateway let in the table of keys remembers, unless the service says
+/// otherwise: some 100 MB of memory a gateway when all of them are in use. Beyond it a request is
+/// refused, by agreement.
+pub const GATEWAY_KEYS: u32 = 1 << 18;
+
+/// Refused requests that a replica remembers of one gateway.
+pub const REFUSALS: usize = 4096;
+
+/// Refused requests that are taken up again for one replica in a view.
+pub const TAKEN_UP: usize = 64;
+
+/// How often the time doubles after which the same one is taken up once more.
+pub const TAKEN_UP_DOUBLINGS: u32 = 10;
+
 /// Requests that a replica keeps for one gateway before it ignores more. Twice the quota, since
 /// a request that is executed there may not be executed here yet.
 pub const KNOWN_REQUESTS: usize = 2 * GATEWAY_REQUESTS;

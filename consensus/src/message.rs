@@ -36,6 +36,9 @@ pub enum Message {
     Status(StatusReport),
     /// The sender's RESULT cannot settle its sequence; it gives up settling it by RESULTs.
     Promise(Promise),
+    /// What REQUESTS says, by name: the signature of the one is that of the other, so this shows
+    /// to others who admitted a request. Never sent by itself.
+    Admitted(Vec<RequestId>),
 }
 
 impl Message {
@@ -59,6 +62,7 @@ impl Message {
             Self::NewView(_) => "NEW-VIEW",
             Self::Status(_) => "STATUS",
             Self::Promise(_) => "PROMISE",
+            Self::Admitted(_) => "ADMITTED",
         }
     }
 }

@@ -9,111 +9,17 @@ use byzantine_proof::{Digest, ReplicaId};
 use crate::batch::Batch;
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::effect::{Effects, Notice};
-use crate::limits::{BATCH_REQUESTS, FETCH_NAMES, GATEWAY_REQUESTS, PIPELINE, RESERVED};
+use crate::limits::{BATCH_REQUESTS, FETCH_NAMES, PIPELINE, RESERVED};
 use crate::message::{Message, Vote};
 use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
-use crate::request::{KnownRequest, Request};
 use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified};
 use crate::slot::{Added, Slot};
-use crate::types::{RequestId, Sequence, View};
+use crate::types::{Sequence, View};
 
 impl Replica {
-    /// Requests of this replica's own gateway: to all, so that every backup's clock runs.
-    pub(crate) fn on_admitted(&mut self, requests: &[Request], effects: &mut Effects) {
-        let mut admitted = Vec::new();
-        for request in requests.iter().take(GATEWAY_REQUESTS) {
-            let bytes = request.encode();
-            let Some(known) = KnownRequest::parse(&bytes) else {
-                continue;
-            };
-            if self.keys.answered(&known.id).is_none() {
-                self.pace.give(known.id, bytes.len());
-                self.pool
-                    .insert(known, self.config.replica, self.now.monotonic);
-                admitted.push(bytes);
-            }
-        }
-        if !admitted.is_empty() {
-            effects
-                .records
-                .push(Record::Requests(self.config.replica.0, admitted.clone()));
-            effects.messages.push(Message::Requests(admitted));
-        }
-    }
-
-    /// A gateway's bundle, by its own signature or supplied by another replica.
-    pub(crate) fn on_requests(
-        &mut self,
-        sender: ReplicaId,
-        requests: &[Bytes],
-        effects: &mut Effects,
-    ) -> Result<(), Rejection> {
-        let mut accepted = Vec::new();
-        let mut outcome = Ok(());
-        for bytes in requests {
-            match self.accept_request(sender, bytes) {
-                Ok(true) => accepted.push(bytes.clone()),
-                Ok(false) => {}
-                Err(rejection) => outcome = Err(rejection),
-            }
-        }
-        if !accepted.is_empty() {
-            effects.records.push(Record::Requests(sender.0, accepted));
-        }
-        outcome
-    }
-
-    fn accept_request(&mut self, sender: ReplicaId, bytes: &Bytes) -> Result<bool, Rejection> {
-        // What is known is recognised by its digest alone: most of what comes is here already.
-        let id = crate::request::request_id(bytes);
-        if self.pool.contains(&id) || self.is_done_with(&id) {
-            return Ok(false);
-        }
-        let request = KnownRequest::parse(bytes).ok_or(Rejection::Request)?;
-        let named = self.named.contains(&id);
-        // What a batch in the window names has reserved room; all else falls under the quota.
-        if !named && !self.pool.has_room(sender) {
-            return Err(Rejection::Quota);
-        }
-        let now = self.now.monotonic;
-        if self.keys.answered(&id).is_some()
-            && !is_on(Bug::AnsweredWaits)
-            && !is_on(Bug::DoneReturns)
-        {
-            self.pool.insert_answered(request, sender, now);
-            return Ok(true);
-        }
-        self.pool.insert(request, sender, now);
-        let proposed = |(digest, batch): (&Digest, &Batch)| {
-            batch.sequence > self.dispatched
-                && batch.requests.contains(&id)
-                && self.is_current(batch.sequence, digest)
-        };
-        if named && self.batches.iter().any(proposed) {
-            self.pool.mark_proposed(&id);
-        }
-        Ok(true)
-    }
-
-    /// Whether a request was handed over and no batch that waits needs its body again. It must not
-    /// enter the pool then: nothing would take it out.
-    fn is_done_with(&self, id: &RequestId) -> bool {
-        if is_on(Bug::DoneReturns) {
-            return false;
-        }
-        self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !self.is_needed(id))
-    }
-
-    /// Whether a batch that is not handed over yet names this request.
-    pub(crate) fn is_needed(&self, id: &RequestId) -> bool {
-        let batches = self.batches.values();
-        let mut waiting = batches.filter(|batch| batch.sequence > self.dispatched);
-        waiting.any(|batch| batch.requests.contains(id))
-    }
-
     /// Batches that travel beside PRE-PREPAREs or were asked for: kept if a slot names them.
     pub(crate) fn on_batches(&mut self, batches: &[Bytes]) {
         for bytes in batches.iter().take(FETCH_NAMES) {
@@ -139,12 +45,14 @@ impl Replica {
     pub(crate) fn propose(&mut self, effects: &mut Effects) {
         while self.may_propose() {
             let requests = self.pool.next_batch();
+            let gateways = requests.iter().map(|id| self.charged(id)).collect();
             let sequence = self.next_sequence;
             self.last_proposed = self.last_proposed.max(self.now.unix);
             let batch = Batch {
                 sequence,
                 time: Some(self.last_proposed),
                 requests,
+                gateways,
                 resolutions: Vec::new(),
             };
             let requests = batch.requests.len();
@@ -254,7 +162,7 @@ impl Replica {
 
     /// Whether a batch is proposed in this view, or demanded by it, or committed. One that an
     /// earlier view left behind will never run: what it names must be proposed again.
-    fn is_current(&self, sequence: Sequence, digest: &Digest) -> bool {
+    pub(crate) fn is_current(&self, sequence: Sequence, digest: &Digest) -> bool {
         let slot = self.slots.get(&sequence);
         let proposed = slot.and_then(|slot| slot.pre_prepared_in(self.view));
         let committed = slot.and_then(|slot| slot.committed.as_ref());
@@ -381,7 +289,8 @@ impl Replica {
         })
     }
 
-    /// RESOLVEs must be justified, by their bytes alone. The window's end is theirs, one a view, so
+    /// Requests must have been let in by the gateways that are charged for them, and RESOLVEs must
+    /// be justified, by their bytes alone. The window's end is theirs, one a view, so
     /// that no primary uses it up; a fresh proposal that does not belong there is held, not
     /// declined: the primary's watermark may have moved before this one's.
     fn batch_is_acceptable(&mut self, vote: &Vote, effects: &mut Effects) -> bool {
@@ -405,7 +314,7 @@ impl Replica {
             let primary = self.primary();
             crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");
         }
-        !held
+        !held && (!fresh || self.is_vouched_for(batch))
     }
 
     /// Whether another fresh proposal of this view uses the window's end.

@@ -1,9 +1,11 @@
 //! Requests that are known but not yet ordered to run, with the clock that each one runs.
 //!
-//! Bounded: a gateway's requests beyond its quota are refused, unless a batch inside the window
-//! already names them.
+//! A request waits to be ordered once a gateway has vouched for it; before that, and once it was
+//! answered, it is an idle body. Bounded: a gateway's requests beyond its quota are refused,
+//! unless a batch inside the window already names them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use byzantine_proof::ReplicaId;
@@ -11,7 +13,12 @@ use byzantine_proof::ReplicaId;
 use crate::limits::{BATCH_BYTES, BATCH_REQUESTS, KNOWN_REQUESTS};
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
+use crate::signed::SignedMessage;
 use crate::types::RequestId;
+
+/// Who vouched for a request, with the signed words that show it to others. An own word is
+/// missing until it is sealed.
+pub(crate) type Admissions = BTreeMap<ReplicaId, Option<Arc<SignedMessage>>>;
 
 /// One known request.
 #[derive(Debug)]
@@ -26,7 +33,17 @@ struct Pooled {
     proposed: bool,
     /// Whether it was answered: a waiting batch names it again and needs its body, nothing else.
     answered: bool,
+    admissions: Admissions,
+    /// Whose words of these are used up: they show who was charged, and nobody waits on them.
+    spent: BTreeSet<ReplicaId>,
     arrival: u64,
+}
+
+impl Pooled {
+    /// Whether it is to be ordered, and its clock runs.
+    fn waits(&self) -> bool {
+        !self.answered && self.admissions.len() > self.spent.len()
+    }
 }
 
 /// All known, unexecuted requests.
@@ -37,7 +54,8 @@ pub(crate) struct Pool {
     /// The clocks of those that wait for their answer, the oldest first.
     clocks: BTreeSet<(Duration, RequestId)>,
     by_gateway: BTreeMap<ReplicaId, usize>,
-    answered: usize,
+    /// How many do not wait.
+    idle: usize,
     arrivals: u64,
 }
 
@@ -47,14 +65,25 @@ impl Pool {
         self.requests.contains_key(id)
     }
 
+    /// Whether the request is to be ordered.
+    pub(crate) fn waits(&self, id: &RequestId) -> bool {
+        self.requests.get(id).is_some_and(Pooled::waits)
+    }
+
     /// The body and what derives from it.
     pub(crate) fn request(&self, id: &RequestId) -> Option<&KnownRequest> {
         self.requests.get(id).map(|pooled| &pooled.request)
     }
 
+    /// When the clock of a request that waits started.
+    pub(crate) fn since(&self, id: &RequestId) -> Option<Duration> {
+        let pooled = self.requests.get(id).filter(|pooled| pooled.waits());
+        pooled.map(|pooled| pooled.since)
+    }
+
     /// How many requests wait for their answer.
     pub(crate) fn len(&self) -> usize {
-        self.requests.len() - self.answered
+        self.requests.len() - self.idle
     }
 
     /// How many of them `gateway` admitted.
@@ -67,14 +96,13 @@ impl Pool {
         self.of_gateway(gateway) < KNOWN_REQUESTS || is_on(Bug::QuotaIgnored)
     }
 
-    /// Adds a request and starts its clock; `false` when it is known already.
+    /// Adds a body, idle until a gateway vouches for it; `false` when it is known already.
     pub(crate) fn insert(&mut self, request: KnownRequest, by: ReplicaId, now: Duration) -> bool {
         if self.contains(&request.id) {
             return false;
         }
         self.arrivals += 1;
-        self.queue.insert(self.arrivals, request.id);
-        self.clocks.insert((now, request.id));
+        self.idle += 1;
         *self.by_gateway.entry(by).or_default() += 1;
         let pooled = Pooled {
             gateway: by,
@@ -83,6 +111,8 @@ impl Pool {
             probed: false,
             proposed: false,
             answered: false,
+            admissions: Admissions::new(),
+            spent: BTreeSet::new(),
             arrival: self.arrivals,
             request,
         };
@@ -90,42 +120,105 @@ impl Pool {
         true
     }
 
-    /// Adds the body of a request that was answered already, for a batch that names it again. It
-    /// runs no clock and is not proposed.
-    pub(crate) fn insert_answered(&mut self, request: KnownRequest, by: ReplicaId, now: Duration) {
-        let id = request.id;
-        if self.insert(request, by, now) {
-            self.mark_proposed(&id);
-            self.answered += 1;
-            if let Some(pooled) = self.requests.get_mut(&id) {
-                pooled.answered = true;
+    /// Notes that `gateway` vouches for a request; its clock starts with the first who does.
+    /// `false` when that was known, or the body is not here.
+    pub(crate) fn admit(
+        &mut self,
+        id: &RequestId,
+        (gateway, word): (ReplicaId, Option<Arc<SignedMessage>>),
+        now: Duration,
+    ) -> bool {
+        let Some(pooled) = self.requests.get_mut(id) else {
+            return false;
+        };
+        let known = matches!(pooled.admissions.get(&gateway), Some(Some(_)));
+        if known && !pooled.spent.contains(&gateway) {
+            return false;
+        }
+        let waited = pooled.waits();
+        pooled.spent.remove(&gateway);
+        pooled.admissions.insert(gateway, word);
+        if pooled.waits() && !waited {
+            (pooled.since, pooled.relayed) = (now, None);
+            self.idle -= 1;
+            self.clocks.insert((now, *id));
+            if !pooled.proposed {
+                self.queue.insert(pooled.arrival, *id);
             }
-            self.clocks.remove(&(now, id));
+        }
+        true
+    }
+
+    /// Notes a word that is used up. `false` when that gateway's is known, or the body is not here.
+    pub(crate) fn note_spent(
+        &mut self,
+        id: &RequestId,
+        (gateway, word): (ReplicaId, Option<Arc<SignedMessage>>),
+    ) -> bool {
+        let pooled = self.requests.get_mut(id);
+        let pooled = pooled.filter(|pooled| !pooled.admissions.contains_key(&gateway));
+        let Some(pooled) = pooled else {
+            return false;
+        };
+        pooled.spent.insert(gateway);
+        pooled.admissions.insert(gateway, word);
+        true
+    }
+
+    /// Whose words for a request are not used up.
+    pub(crate) fn gateways(&self, id: &RequestId) -> impl Iterator<Item = ReplicaId> + '_ {
+        let pooled = self.requests.get(id).into_iter();
+        pooled.flat_map(|pooled| {
+            let known = pooled.admissions.keys();
+            known.filter(|it| !pooled.spent.contains(*it)).copied()
+        })
+    }
+
+    /// Whether a gateway's word for a request is here.
+    pub(crate) fn has_word(&self, id: &RequestId, gateway: ReplicaId) -> bool {
+        let pooled = self.requests.get(id);
+        pooled.is_some_and(|pooled| pooled.admissions.contains_key(&gateway))
+    }
+
+    /// The signed words of those who vouch for a request.
+    pub(crate) fn words(&self, id: &RequestId) -> impl Iterator<Item = &Arc<SignedMessage>> {
+        let pooled = self.requests.get(id).into_iter();
+        pooled.flat_map(|pooled| pooled.admissions.values().flatten())
+    }
+
+    /// Notes that a request was answered: it runs no clock and is not proposed, but a batch that
+    /// names it again needs its body.
+    pub(crate) fn mark_answered(&mut self, id: &RequestId) {
+        if let Some(pooled) = self.requests.get_mut(id) {
+            self.idle += usize::from(pooled.waits());
+            pooled.answered = true;
+            self.queue.remove(&pooled.arrival);
+            self.clocks.remove(&(pooled.since, *id));
         }
     }
 
-    /// Drops the bodies of answered requests that no waiting batch needs any more.
-    pub(crate) fn drop_answered(&mut self, needed: impl Fn(&RequestId) -> bool) {
-        if self.answered == 0 {
+    /// Drops the idle bodies that no waiting batch needs any more.
+    pub(crate) fn drop_idle(&mut self, needed: impl Fn(&RequestId) -> bool) {
+        if self.idle == 0 {
             return;
         }
-        let answered = self.requests.iter().filter(|(_, pooled)| pooled.answered);
-        let idle = answered.map(|(id, _)| *id).filter(|id| !needed(id));
+        let idle = self.requests.iter().filter(|(_, pooled)| !pooled.waits());
+        let idle = idle.map(|(id, _)| *id).filter(|id| !needed(id));
         for id in idle.collect::<Vec<_>>() {
             self.remove(&id);
         }
     }
 
-    /// Takes out a request that runs now.
-    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<KnownRequest> {
+    /// Takes out a request that runs now, with who vouched for it.
+    pub(crate) fn remove(&mut self, id: &RequestId) -> Option<(KnownRequest, Admissions)> {
         let pooled = self.requests.remove(id)?;
         self.queue.remove(&pooled.arrival);
         self.clocks.remove(&(pooled.since, *id));
-        self.answered -= usize::from(pooled.answered);
+        self.idle -= usize::from(!pooled.waits());
         if let Some(count) = self.by_gateway.get_mut(&pooled.gateway) {
             *count -= 1;
         }
-        Some(pooled.request)
+        Some((pooled.request, pooled.admissions))
     }
 
     /// Notes that a batch of the current view names this request.
@@ -141,18 +234,18 @@ impl Pool {
         self.queue.clear();
         self.clocks.clear();
         for (id, pooled) in &mut self.requests {
-            if !pooled.answered {
+            (pooled.since, pooled.relayed, pooled.probed) = (now, None, false);
+            pooled.proposed = named.contains(id);
+            if pooled.waits() {
                 self.clocks.insert((now, *id));
             }
-            (pooled.since, pooled.relayed, pooled.probed) = (now, None, false);
-            pooled.proposed = pooled.answered || named.contains(id);
-            if !pooled.proposed {
+            if pooled.waits() && !pooled.proposed {
                 self.queue.insert(pooled.arrival, *id);
             }
         }
     }
 
-    /// How many requests no batch of this view names.
+    /// How many waiting requests no batch of this view names.
     pub(crate) fn unproposed(&self) -> usize {
         self.queue.len()
     }
@@ -210,7 +303,7 @@ impl Pool {
         let waiting = self.requests.values_mut();
         let due = waiting.filter(|pooled| {
             let relayed = pooled.relayed.is_some_and(|at| at > again);
-            !pooled.proposed && !relayed && pooled.since <= late
+            pooled.waits() && !pooled.proposed && !relayed && pooled.since <= late
         });
         due.take(most)
             .map(|pooled| {
@@ -220,11 +313,11 @@ impl Pool {
             .collect()
     }
 
-    /// All requests with the gateway that brought them, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (ReplicaId, &KnownRequest)> {
+    /// All requests with the replica that brought them and those who vouch for them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ReplicaId, &KnownRequest, &Admissions)> {
         self.requests
             .values()
-            .map(|pooled| (pooled.gateway, &pooled.request))
+            .map(|pooled| (pooled.gateway, &pooled.request, &pooled.admissions))
     }
 }
 
@@ -245,12 +338,72 @@ mod tests {
         }
     }
 
+    /// Adds a request for which gateway 0 vouches.
+    fn add(pool: &mut Pool, request: KnownRequest) {
+        let id = request.id;
+        assert!(pool.insert(request, ReplicaId(0), Duration::ZERO));
+        assert!(pool.admit(&id, (ReplicaId(0), None), Duration::ZERO));
+    }
+
+    #[test]
+    fn a_body_waits_for_nothing_until_a_gateway_vouches_for_it() {
+        let mut pool = Pool::default();
+        let id = request(0, 1).id;
+        assert!(pool.insert(request(0, 1), ReplicaId(3), Duration::ZERO));
+        assert_eq!((pool.len(), pool.oldest(), pool.unproposed()), (0, None, 0));
+        assert!(pool.take_late([Duration::MAX; 3], 9).is_empty());
+        let late = Duration::from_secs(5);
+        assert!(pool.admit(&id, (ReplicaId(1), None), late));
+        assert_eq!((pool.len(), pool.oldest()), (1, Some((late, id))));
+        assert_eq!(pool.next_batch(), [id]);
+        assert!(
+            pool.admit(&id, (ReplicaId(2), None), late * 2),
+            "another one vouches too"
+        );
+        assert_eq!(pool.oldest(), Some((late, id)), "and the clock runs on");
+        assert_eq!(
+            pool.gateways(&id).collect::<Vec<_>>(),
+            [ReplicaId(1), ReplicaId(2)]
+        );
+        let other = request(1, 1).id;
+        assert!(
+            !pool.admit(&other, (ReplicaId(1), None), late),
+            "its body is not here"
+        );
+    }
+
+    #[test]
+    fn a_word_that_is_used_up_is_known_and_not_waited_on() {
+        let mut pool = Pool::default();
+        let id = request(0, 1).id;
+        pool.insert(request(0, 1), ReplicaId(3), Duration::ZERO);
+        assert!(pool.note_spent(&id, (ReplicaId(1), None)));
+        assert!(!pool.note_spent(&id, (ReplicaId(1), None)));
+        assert!(pool.has_word(&id, ReplicaId(1)) && !pool.has_word(&id, ReplicaId(2)));
+        assert_eq!((pool.len(), pool.gateways(&id).count()), (0, 0));
+        assert!(pool.admit(&id, (ReplicaId(1), None), Duration::ZERO));
+        assert_eq!((pool.len(), pool.unproposed()), (1, 1));
+        assert!(!pool.note_spent(&id, (ReplicaId(1), None)));
+        assert_eq!(pool.gateways(&id).collect::<Vec<_>>(), [ReplicaId(1)]);
+        pool.remove(&id);
+        assert_eq!((pool.len(), pool.oldest()), (0, None));
+    }
+
+    #[test]
+    fn a_named_body_is_not_proposed_once_it_is_vouched_for() {
+        let mut pool = Pool::default();
+        let id = request(0, 1).id;
+        pool.insert(request(0, 1), ReplicaId(3), Duration::ZERO);
+        pool.mark_proposed(&id);
+        assert!(pool.admit(&id, (ReplicaId(1), None), Duration::ZERO));
+        assert_eq!((pool.len(), pool.unproposed()), (1, 0));
+    }
+
     #[test]
     fn a_batch_is_bounded_in_bytes_but_never_empty() {
         let mut pool = Pool::default();
-        let now = Duration::ZERO;
         for number in 0..3 {
-            assert!(pool.insert(request(number, BATCH_BYTES / 2 + 1), ReplicaId(0), now));
+            add(&mut pool, request(number, BATCH_BYTES / 2 + 1));
         }
         assert_eq!(pool.next_batch(), [request(0, 0).id]);
         pool.remove(&request(0, 0).id);
@@ -261,13 +414,14 @@ mod tests {
     #[test]
     fn an_answered_request_is_a_body_and_nothing_else() {
         let mut pool = Pool::default();
-        pool.insert_answered(request(0, 1), ReplicaId(0), Duration::ZERO);
+        add(&mut pool, request(0, 1));
+        pool.mark_answered(&request(0, 1).id);
         pool.enter_view(&BTreeSet::new(), Duration::ZERO);
         assert!(pool.contains(&request(0, 1).id));
         assert_eq!((pool.len(), pool.oldest(), pool.unproposed()), (0, None, 0));
-        pool.drop_answered(|_| true);
+        pool.drop_idle(|_| true);
         assert!(pool.contains(&request(0, 1).id));
-        pool.drop_answered(|_| false);
+        pool.drop_idle(|_| false);
         assert!(!pool.contains(&request(0, 1).id));
         assert_eq!((pool.len(), pool.of_gateway(ReplicaId(0))), (0, 0));
     }
@@ -276,7 +430,7 @@ mod tests {
     fn a_new_view_proposes_again_what_it_does_not_name() {
         let mut pool = Pool::default();
         for number in 0..2 {
-            pool.insert(request(number, 1), ReplicaId(0), Duration::ZERO);
+            add(&mut pool, request(number, 1));
             pool.mark_proposed(&request(number, 1).id);
         }
         assert_eq!(pool.unproposed(), 0);

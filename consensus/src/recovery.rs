@@ -3,6 +3,11 @@
 //! Votes are restored from the log as they were sent, never cast anew; so a replica that
 //! restarts does not contradict itself. What the log does not have, STATUS brings.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use byzantine_proof::ReplicaId;
+
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::config::{LedgerState, Recovered};
 use crate::effect::Effects;
@@ -12,7 +17,7 @@ use crate::record::Record;
 use crate::replica::Replica;
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
-use crate::signed::{Verified, open, open_one};
+use crate::signed::{SignedMessage, Verified, open, open_one};
 use crate::slot::Slot;
 use crate::types::{Sequence, View};
 
@@ -31,6 +36,7 @@ impl Replica {
             }
         }
         self.recorded = self.recorded.split_off(&self.certified.next());
+        self.forget_settled();
         self.dispatch_committed(effects);
         self.rename_requests();
     }
@@ -64,12 +70,8 @@ impl Replica {
     fn replay(&mut self, record: Record, done: &mut Effects) {
         match record {
             Record::Requests(gateway, requests) => {
-                let gateway = byzantine_proof::ReplicaId(gateway);
-                for request in requests.iter().filter_map(KnownRequest::parse) {
-                    if self.keys.answered(&request.id).is_none() {
-                        self.pool.insert(request, gateway, self.now.monotonic);
-                    }
-                }
+                let gateway = ReplicaId(gateway);
+                self.restore_bodies(gateway, &requests);
             }
             Record::Batch(bytes) => {
                 let batch = crate::batch::Batch::decode(&bytes);
@@ -118,11 +120,34 @@ impl Replica {
                         slot.promised = true;
                     }
                 }
-                Message::Requests(_) | Message::Status(_) => return,
+                Message::Requests(requests) => {
+                    self.restore_bodies(self.config.replica, requests);
+                }
+                Message::Status(_) => return,
                 _ => {}
             }
         }
         self.on_message(message, done);
+    }
+
+    /// No quota: all of them were here before the crash, and none was handed over since.
+    fn restore_bodies(&mut self, by: ReplicaId, requests: &[Bytes]) {
+        for request in requests.iter().filter_map(KnownRequest::parse) {
+            if self.keys.answered(&request.id).is_none() {
+                self.pool.insert(request, by, self.now.monotonic);
+            }
+        }
+    }
+
+    /// What the ledger has is done with, refusals too, which leave nothing in the table of keys.
+    fn forget_settled(&mut self) {
+        let settled = self.slots.range(..=self.dispatched);
+        let committed = settled.filter_map(|(_, slot)| slot.committed.as_ref());
+        let batches = committed.filter_map(|it| self.batches.get(&it.vote.digest));
+        let named = batches.flat_map(|batch| batch.requests.iter().copied());
+        for id in named.filter(|id| !self.is_needed(id)).collect::<Vec<_>>() {
+            self.pool.remove(&id);
+        }
     }
 
     fn restore_view_change(&mut self, view: View) {
@@ -205,13 +230,7 @@ impl Replica {
         records.extend(stable.map(|certificate| Record::Stable(Box::new(certificate))));
         records.extend(self.abstention.map(Record::Abstaining));
         records.extend(self.new_view.clone().map(Record::Accepted));
-        for (gateway, request) in self.pool.iter() {
-            records.push(Record::Requests(gateway.0, vec![request.bytes.clone()]));
-        }
-        for (_, request) in self.ran.values() {
-            let own = self.config.replica.0;
-            records.push(Record::Requests(own, vec![request.bytes.clone()]));
-        }
+        self.request_records(&mut records);
         records.extend(
             self.batches
                 .values()
@@ -235,6 +254,23 @@ impl Replica {
                 .map(Record::Accepted),
         );
         records
+    }
+
+    /// Bodies first, then the words for them, each once.
+    fn request_records(&self, records: &mut Vec<Record>) {
+        let mut words = BTreeMap::new();
+        for (by, request, admissions) in self.pool.iter() {
+            records.push(Record::Requests(by.0, vec![request.bytes.clone()]));
+            for word in admissions.values().flatten() {
+                words.insert((word.sender, word.message.clone()), word);
+            }
+        }
+        for ran in self.ran.values() {
+            let own = self.config.replica.0;
+            records.push(Record::Requests(own, vec![ran.request.bytes.clone()]));
+        }
+        let words = words.into_values();
+        records.extend(words.map(|word| Record::Accepted(SignedMessage::clone(word))));
     }
 
     fn slot_records(&self, sequence: Sequence, slot: &Slot, records: &mut Vec<Record>) {

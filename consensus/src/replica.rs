@@ -12,6 +12,7 @@ use byzantine_proof::tree::Frontier;
 use byzantine_proof::{Digest, ReplicaId};
 
 use crate::abstention::Abstention;
+use crate::admission::Ran;
 use crate::batch::Batch;
 use crate::certificate::{CheckpointCertificate, Judge};
 use crate::config::{Config, Recovered};
@@ -26,8 +27,8 @@ use crate::message::{Message, StatusReport, Suspicion, ViewChange};
 use crate::pace::Pace;
 use crate::pool::Pool;
 use crate::proposed_time::Lateness;
+use crate::refusals::Refusals;
 use crate::rejection::Rejection;
-use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
 use crate::shared_frame::{Opened, SharedFrame};
 use crate::signed::{Authority, Envelope, SignedMessage, Verified, open, open_one, open_own};
@@ -72,7 +73,8 @@ pub struct Replica {
     /// Requests that accepted batches above the stable checkpoint name.
     pub(crate) named: BTreeSet<RequestId>,
     /// Bodies of requests that ran above the stable checkpoint.
-    pub(crate) ran: BTreeMap<RequestId, (Sequence, KnownRequest)>,
+    pub(crate) ran: BTreeMap<RequestId, Ran>,
+    pub(crate) refusals: Refusals,
     pub(crate) next_sequence: Sequence,
     pub(crate) last_proposed: UnixMillis,
 
@@ -268,6 +270,7 @@ impl Replica {
             batches: BTreeMap::new(),
             named: BTreeSet::new(),
             ran: BTreeMap::new(),
+            refusals: Refusals::default(),
             next_sequence: Sequence(1),
             last_proposed: UnixMillis(0),
             stable: Sequence(0),
@@ -275,7 +278,7 @@ impl Replica {
             dispatched: Sequence(0),
             executed: Sequence(0),
             recorded: BTreeMap::new(),
-            keys: KeyTable::default(),
+            keys: KeyTable::new(config.gateway_keys),
             ordinal: 0,
             time: UnixMillis(0),
             settled: Sequence(0),
@@ -369,22 +372,26 @@ impl Replica {
             }
             let own = signed.sender == self.config.replica;
             match open_one(&self.origin, signed, self.authority.as_ref()) {
-                // A primary that lost its memory learns from the others which view it opened.
-                Ok(message) if own => self.recall_new_view(&message, effects),
-                // Where somebody stands, only he himself says: an old report would mislead.
-                Ok(message) if matches!(message.body(), Message::Status(_)) => {}
+                Ok(message) if own => self.recall(&message, effects),
+                // Where somebody stands, and what his clients want now, only he himself says: an old
+                // message would mislead.
+                Ok(message) if is_of_its_time(message.body()) => {}
                 Ok(message) => self.on_message(&message, effects),
                 Err(rejection) => reject(effects, from, rejection, "relay"),
             }
         }
     }
 
-    fn recall_new_view(&mut self, message: &Verified<Message>, effects: &mut Effects) {
-        if let Message::NewView(vote) = message.body()
-            && !is_on(Bug::OwnViewIgnored)
-        {
-            self.new_view_sent = self.new_view_sent.max(Some(vote.view));
-            self.on_message(message, effects);
+    /// What this replica said and does not know any more: a primary that lost its memory learns from
+    /// the others which view it opened, and a gateway for which requests it vouched.
+    fn recall(&mut self, message: &Verified<Message>, effects: &mut Effects) {
+        match message.body() {
+            Message::NewView(vote) if !is_on(Bug::OwnViewIgnored) => {
+                self.new_view_sent = self.new_view_sent.max(Some(vote.view));
+                self.on_message(message, effects);
+            }
+            Message::Admitted(_) => self.on_message(message, effects),
+            _ => {}
         }
     }
 
@@ -403,7 +410,8 @@ impl Replica {
     pub(crate) fn on_message(&mut self, message: &Verified<Message>, effects: &mut Effects) {
         let sender = message.sender();
         let handled = match message.body() {
-            Message::Requests(requests) => self.on_requests(sender, requests, effects),
+            Message::Requests(requests) => self.on_requests(message, requests, effects),
+            Message::Admitted(names) => self.on_admission(message, names, effects),
             Message::PrePrepare(vote) => self.on_pre_prepare(message.narrow(*vote), effects),
             Message::Prepare(vote) => self.on_prepare(message.narrow(*vote), effects),
             Message::Commit(vote) => self.on_commit(message.narrow(*vote), effects),
@@ -455,6 +463,10 @@ impl Replica {
             authority: self.authority.as_ref(),
         }
     }
+}
+
+const fn is_of_its_time(message: &Message) -> bool {
+    matches!(message, Message::Status(_) | Message::Requests(_))
 }
 
 pub(crate) fn reject(

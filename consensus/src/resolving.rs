@@ -216,8 +216,8 @@ impl Replica {
     fn verdict(&self, sequence: Sequence, index: u32, why: &Disagreement) -> Option<Answer> {
         let run = self.slots.get(&sequence)?.run.as_ref()?;
         let item = run.items.get(usize::try_from(index).ok()?)?;
-        let (_, known) = self.ran.get(&item.request_id)?;
-        let request = Request::decode(&known.bytes)?;
+        let known = self.ran.get(&item.request_id)?;
+        let request = Request::decode(&known.request.bytes)?;
         let place = Place {
             sequence,
             index,

@@ -18,6 +18,7 @@ pub(crate) struct RunItem {
     pub(crate) request_id: RequestId,
     pub(crate) key_hash: Digest,
     pub(crate) verdict: Verdict,
+    pub(crate) gateway: ReplicaId,
     pub(crate) expires: UnixMillis,
 }
 
@@ -143,6 +144,7 @@ impl Run {
                     request_id: item.request_id,
                     key_hash: item.key_hash,
                     verdict: item.verdict,
+                    gateway: item.gateway,
                     expires: item.expires,
                     answer: answer.clone()?,
                 })

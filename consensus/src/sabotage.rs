@@ -132,6 +132,16 @@ bugs! {
         "A proposal's age is judged without patience, however slow the network is.";
     ResetAtOnce "reset-at-once"
         "Any progress resets the timeouts, also where they were too short for it.";
+    ChargedToPrimary "charged-to-primary"
+        "A primary charges itself for every key, and nobody asks for its word.";
+    WordUnchecked "word-unchecked"
+        "Nobody asks for the word of the gateway that a batch charges.";
+    QuotaKept "quota-kept"
+        "A forgotten key goes on using its gateway's quota.";
+    LimitForAll "limit-for-all"
+        "The limit of one gateway ends a request that others vouch for too.";
+    LimitRemembered "limit-remembered"
+        "A key that was refused for want of room counts as used.";
     TimeGoesBack "time-goes-back"
         "Executed time may go back.";
 }

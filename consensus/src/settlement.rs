@@ -289,7 +289,7 @@ impl Replica {
         self.required = self.required.split_off(&stable.next());
         self.recorded = self.recorded.split_off(&stable.next());
         self.batches.retain(|_, batch| batch.sequence > stable);
-        self.ran.retain(|_, (sequence, _)| *sequence > stable);
+        self.ran.retain(|_, ran| ran.sequence > stable);
         self.next_sequence = self.next_sequence.max(stable.next());
         self.named = self
             .batches
@@ -297,7 +297,7 @@ impl Replica {
             .flat_map(|batch| batch.requests.clone())
             .collect();
         let mut pool = std::mem::take(&mut self.pool);
-        pool.drop_answered(|id| self.is_needed(id));
+        pool.drop_idle(|id| self.is_needed(id));
         self.pool = pool;
     }
 
@@ -429,8 +429,8 @@ impl Replica {
     fn request_line(&self, sequence: Sequence, place: usize) -> Option<String> {
         let run = self.slots.get(&sequence)?.run.as_ref()?;
         let id = run.items.get(place)?.request_id;
-        let (_, known) = self.ran.get(&id)?;
-        let request = crate::request::Request::decode(&known.bytes)?;
+        let known = self.ran.get(&id)?;
+        let request = crate::request::Request::decode(&known.request.bytes)?;
         Some(format!("{} {}", request.method, request.target))
     }
 }

@@ -13,7 +13,9 @@ use byzantine_proof::{Checkpoint, Cosignature, Digest, ReplicaId, Signature};
 use crate::limits::ENVELOPE_MESSAGES;
 use crate::message::Message;
 use crate::rejection::Rejection;
+use crate::request::request_id;
 use crate::sabotage::{Bug, is_on};
+use crate::types::RequestId;
 
 /// The keys of the membership, and this replica's own. Real ones outside; a table in simulations.
 pub trait Authority: Send + Sync {
@@ -97,6 +99,15 @@ impl<T> Verified<T> {
     /// The form that convinces others.
     pub fn signed(&self) -> &SignedMessage {
         &self.signed
+    }
+
+    /// This message's signature under ADMITTED with the names of what it admits: a word that can be
+    /// shown without bodies.
+    pub(crate) fn admission(&self, names: &[RequestId]) -> Arc<SignedMessage> {
+        Arc::new(SignedMessage {
+            message: Message::Admitted(names.to_vec()).encode(),
+            ..SignedMessage::clone(&self.signed)
+        })
     }
 
     /// The same message with its kind known; the signature covers it as before.
@@ -193,8 +204,26 @@ fn digests(messages: &[Bytes]) -> Vec<Digest> {
     messages.iter().map(message_digest).collect()
 }
 
-fn message_digest(message: &Bytes) -> Digest {
-    Digest::tagged("byzantine-message/v1", &[message])
+/// What the signature of an envelope covers of one encoded message. Requests are signed by name:
+/// whoever has the names can show who admitted them.
+pub fn message_digest(message: &Bytes) -> Digest {
+    let named = by_name(message);
+    Digest::tagged("byzantine-message/v1", &[named.as_ref().unwrap_or(message)])
+}
+
+/// The ADMITTED that says what an encoded REQUESTS says; `None` for any other message.
+fn by_name(message: &Bytes) -> Option<Bytes> {
+    // The first byte is the kind; what is not a REQUESTS is not decoded for this.
+    if message.first() != Message::Requests(Vec::new()).encode().first() {
+        return None;
+    }
+    match borsh::from_slice(message) {
+        Ok(Message::Requests(requests)) => {
+            let names = requests.iter().map(|bytes| request_id(bytes)).collect();
+            Some(Message::Admitted(names).encode())
+        }
+        _ => None,
+    }
 }
 
 fn signing_digest(origin: &Digest, sender: ReplicaId, digests: &[Digest]) -> Digest {

@@ -18,6 +18,7 @@ impl Replica {
     pub(crate) fn on_connected(&mut self, peer: ReplicaId, effects: &mut Effects) {
         self.stalled.insert(peer, true);
         self.peers.remove(&peer);
+        self.refusals.connected(peer);
         self.send_status(effects);
     }
 

@@ -75,8 +75,8 @@ impl Replica {
             return Err(Rejection::WrongView);
         }
         if let Subject::Request(id) = suspicion.subject {
-            self.fetch_unknown(sender, id, effects);
             self.take_up_refused(sender, &id);
+            self.fetch_unknown(sender, id, effects);
         }
         let before = self
             .suspicions
@@ -90,12 +90,12 @@ impl Replica {
         Ok(())
     }
 
-    /// Whoever hears that a request is late fetches it and runs a clock of his own.
+    /// Whoever hears that a request is late fetches it, or the word for it, and runs a clock of his
+    /// own.
     fn fetch_unknown(&self, sender: ReplicaId, id: RequestId, effects: &mut Effects) {
         if sender != self.config.replica
-            && !self.pool.contains(&id)
+            && !self.pool.waits(&id)
             && self.keys.answered(&id).is_none()
-            && !self.ran.contains_key(&id)
         {
             let fetch = crate::frame::Fetch::Requests(vec![id]);
             effects
@@ -104,13 +104,22 @@ impl Replica {
         }
     }
 
-    /// A refusal of a used key is not remembered, so whoever restarted may wait for what the others
-    /// know to have run. It runs again, and is refused again.
+    /// A refusal is not remembered, so whoever restarted may wait for what the others
+    /// know to have run. It runs again, and is refused again; ever more seldom for the same replica,
+    /// or a faulty one could have it refused for ever.
     fn take_up_refused(&mut self, sender: ReplicaId, id: &RequestId) {
         let refused = self.keys.answered(id).is_none() && !is_on(Bug::RefusedForgotten);
-        if let Some((_, request)) = self.ran.get(id).filter(|_| refused) {
-            let (request, now) = (request.clone(), self.now.monotonic);
-            self.pool.insert(request, sender, now);
+        let (now, patience) = (self.now.monotonic, self.request_timeout());
+        let others = refused && sender != self.config.replica;
+        if !others || !self.refusals.take_up((sender, id), now, patience) {
+            return;
+        }
+        if let Some(ran) = self.ran.get(id) {
+            let now = self.now.monotonic;
+            self.pool.insert(ran.request.clone(), sender, now);
+            for (gateway, word) in &ran.admissions {
+                self.pool.admit(id, (*gateway, word.clone()), now);
+            }
         }
     }
 
@@ -287,6 +296,7 @@ impl Replica {
         }
         let named = self.named_in_view();
         self.pool.enter_view(&named, self.now.monotonic);
+        self.refusals.enter_view();
         self.pace.enter_view(self.config.membership.n());
         self.lateness.enter_view();
         effects.notices.push(Notice::ViewEntered(view));

@@ -14,16 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use byzantine_consensus::{
-    Bare, BareAnswer, Certificate, Follower, LedgerState, Rejection, Retention, Sequence,
-    Settlement, UnixMillis, Verdict,
+    Bare, BareAnswer, Batch, Certificate, Follower, LedgerState, Rejection, ReplicaId, Retention,
+    Sequence, Settlement, UnixMillis, Verdict,
 };
 use group::Group;
 
 const INTERVAL: u64 = 4;
 
-/// Requests with keys of their own and with keys that were used before, over two checkpoints.
+/// So few that some requests meet the limit.
+const GATEWAY_KEYS: u32 = 1;
+
+/// Requests with keys of their own, with keys that were used before, and with keys for which there
+/// is no room, over two checkpoints.
 fn history() -> (Group, Vec<Settlement>) {
-    let mut group = Group::new(4, 1, INTERVAL);
+    let mut group = Group::with_quota(4, 1, INTERVAL, GATEWAY_KEYS);
     for number in 0..12 {
         let key = format!("key-{}", number % 5);
         let target = format!("/{}", number % 3);
@@ -33,9 +37,10 @@ fn history() -> (Group, Vec<Settlement>) {
     }
     let settlements = group.nodes[0].ledger.clone();
     assert!(settlements.len() as u64 >= 2 * INTERVAL);
-    let answers = settlements.iter().flat_map(|it| &it.answers);
-    let reused = answers.filter(|it| it.verdict == Verdict::Reused).count();
-    assert!(reused > 0, "keys are used twice");
+    let answers = || settlements.iter().flat_map(|it| &it.answers);
+    let reused = answers().any(|it| it.verdict == Verdict::Reused);
+    let limited = answers().any(|it| matches!(it.verdict, Verdict::Limit(_)));
+    assert!(reused && limited, "keys are used twice, and used up");
     (group, settlements)
 }
 
@@ -58,6 +63,7 @@ fn follower(group: &Group) -> Follower {
         Retention {
             client: Duration::from_hours(24),
             gateway: Duration::from_mins(10),
+            gateway_keys: GATEWAY_KEYS,
         },
         LedgerState::default(),
     )
@@ -73,6 +79,10 @@ fn interval(group: &Group, settlements: &[Settlement], number: u64) -> (Vec<Bare
         within.map(bare).collect(),
         certificate.expect("a stable checkpoint has a certificate"),
     )
+}
+
+fn expiries(settlement: &Settlement) -> impl Iterator<Item = UnixMillis> + '_ {
+    settlement.answers.iter().map(|settled| settled.expires)
 }
 
 #[test]
@@ -96,8 +106,8 @@ fn tree_and_keys_follow_without_a_body() {
         assert_eq!(found.batch_leaf, expected.batch_leaf);
         let names = |settlement: &Settlement| -> Vec<_> {
             let answers = settlement.answers.iter();
-            let names = answers.map(|it| (it.request_id, it.key_hash, it.verdict, it.expires));
-            names.collect()
+            let names = answers.map(|it| (it.request_id, it.key_hash, it.verdict, it.gateway));
+            names.zip(expiries(settlement)).collect()
         };
         assert_eq!(names(found), names(expected));
     }
@@ -115,6 +125,12 @@ fn whatever_is_altered_is_noticed_before_anything_is_kept() {
         follower(&group).follow(entries, certificate).err()
     };
     assert_eq!(refused(&entries, &certificate), None);
+    // Another gateway is charged, which the batch's digest and the key table's tell.
+    let mut charged = Batch::decode(&entries[place].batch).unwrap();
+    charged.gateways[0] = ReplicaId(charged.gateways[0].0 ^ 1);
+    let mut altered = entries.clone();
+    altered[place].batch = charged.encode();
+    assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));
     // A key that is remembered for the other time, which only the key table's digest tells.
     let mut altered = entries.clone();
     let expires = &mut altered[place].answers[0].expires;

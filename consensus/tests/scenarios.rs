@@ -16,7 +16,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use byzantine_consensus::limits::GATEWAY_KEYS;
 use byzantine_consensus::{Notice, Rejection, ReplicaId};
+use byzantine_proof::ResponseLeaf;
 use group::Group;
 
 #[test]
@@ -76,16 +78,21 @@ impl Scenario {
         let number = |place: usize| words[place].parse::<usize>().unwrap();
         if words[0] == "group" {
             let interval = u64::try_from(number(3)).unwrap();
-            self.group = Some(Group::new(number(1), number(2), interval));
+            let quota = words
+                .get(4)
+                .map_or(GATEWAY_KEYS, |word| word.parse().unwrap());
+            let group = Group::with_quota(number(1), number(2), interval, quota);
+            self.group = Some(group);
         }
         let group = self
             .group
             .as_mut()
-            .expect("a scenario starts with `group n f interval`");
+            .expect("a scenario starts with `group n f interval [quota]`");
         match words[0] {
             "request" => drop(group.request(number(1), words[2], words[3])),
             "stabilize" | "group" => group.stabilize(),
             "advance" => group.advance(Duration::from_millis(number(1) as u64)),
+            "jump" => group.tick(number(1) as u64),
             "crash" => group.crash(number(1)),
             "forget" => group.forget(number(1)),
             "start" => group.start(number(1)),
@@ -99,6 +106,7 @@ impl Scenario {
             "pause" => group.nodes[number(1)].paused_app = true,
             "resume" => group.nodes[number(1)].paused_app = false,
             "standing" => return standing(group),
+            "answers" => return answers(group, number(1)),
             other => panic!("no command {other}"),
         }
         notices(group)
@@ -146,6 +154,21 @@ fn standing(group: &Group) -> String {
             at.root,
         )
         .unwrap();
+    }
+    lines
+}
+
+/// A line a leaf of one member's ledger: its place, its kind, and what it says.
+fn answers(group: &Group, id: usize) -> String {
+    let mut lines = String::new();
+    for entry in &group.nodes[id].ledger {
+        for (index, settled) in entry.answers.iter().enumerate() {
+            let leaf = std::str::from_utf8(&settled.answer.leaf).unwrap();
+            let leaf = ResponseLeaf::parse(leaf).unwrap();
+            let content = String::from_utf8_lossy(&settled.answer.content);
+            let place = format!("{}/{index}", entry.sequence);
+            writeln!(lines, "{place}: {} {:?} {content}", leaf.status, leaf.kind).unwrap();
+        }
     }
     lines
 }

@@ -118,6 +118,7 @@ fn batch() -> Batch {
         sequence: Sequence(7),
         time: Some(UnixMillis(1000)),
         requests,
+        gateways: vec![ReplicaId(0), ReplicaId(2)],
         resolutions: vec![Resolution {
             sequence: Sequence(6),
             leaves: 2,
@@ -231,6 +232,7 @@ fn messages() -> Vec<Message> {
                 fields: Bytes::from_static(b"fields"),
             }],
         }),
+        Message::Admitted(vec![RequestId(digest(1))]),
     ]
 }
 
@@ -248,6 +250,7 @@ fn frames() -> Vec<Frame> {
         request_id: RequestId(digest(1)),
         key_hash: digest(2),
         verdict: Verdict::Call { ordinal: 5 },
+        gateway: ReplicaId(2),
         expires: UnixMillis(2000),
         answer: answer(),
     };

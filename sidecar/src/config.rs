@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use byzantine_consensus::limits::GATEWAY_KEYS;
 use serde::{Deserialize, Serialize};
 
 pub use enrolment::Enrolment;
@@ -172,6 +173,9 @@ pub struct Http {
     /// How long an answer belongs to a client's `Idempotency-Key`.
     #[serde(with = "duration_text")]
     pub key_retention: Duration,
+    /// How many keys that requests through one replica brought are remembered at once. All
+    /// replicas must have the same number, or they differ about what ran.
+    pub gateway_keys: u32,
     /// Request headers that are not forwarded.
     pub drop_request_headers: Vec<String>,
     /// Response headers that are dropped.
@@ -189,6 +193,7 @@ impl Default for Http {
         Self {
             max_body_bytes: 1024 * 1024,
             key_retention: Duration::from_hours(24),
+            gateway_keys: GATEWAY_KEYS,
             drop_request_headers: Vec::new(),
             drop_response_headers: Vec::new(),
             covered_request_headers: Vec::new(),

@@ -254,8 +254,14 @@ impl Executor {
     /// Runs one item.
     async fn perform(&mut self, execution: &Execution, item: &ExecutionItem) -> Outcome {
         let place = place(execution, item);
-        let Some(ordinal) = ordinal(item) else {
-            return Outcome::Answer(self.responder.reused(place, &item.request));
+        let ordinal = match item.verdict {
+            Verdict::Call { ordinal } => ordinal,
+            Verdict::Reused => {
+                return Outcome::Answer(self.responder.reused(place, &item.request));
+            }
+            Verdict::Limit(limit) => {
+                return Outcome::Answer(self.responder.limited(place, &item.request, limit));
+            }
         };
         if let Err(answer) = self.responder.admit(place, &item.request) {
             self.skip(ordinal);
@@ -403,7 +409,7 @@ impl Executor {
 fn ordinal(item: &ExecutionItem) -> Option<u64> {
     match item.verdict {
         Verdict::Call { ordinal } => Some(ordinal),
-        Verdict::Reused => None,
+        Verdict::Reused | Verdict::Limit(_) => None,
     }
 }
 

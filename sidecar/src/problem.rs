@@ -36,6 +36,8 @@ pub enum ProblemKind {
     BodyTooLarge,
     /// 422, certified: the key belongs to another request.
     KeyReused,
+    /// 429, certified: no further key of this gateway's can be remembered now.
+    KeyLimit,
     /// 431: the header section is too big.
     HeadersTooLarge,
     /// 501: this cannot be put into one order with other requests.
@@ -64,6 +66,7 @@ impl ProblemKind {
             Self::SlowRequest => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::KeyLimit => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotOrderable => StatusCode::NOT_IMPLEMENTED,
             Self::UnusableAnswer | Self::ReplicasDiffer => StatusCode::BAD_GATEWAY,
@@ -93,6 +96,10 @@ impl ProblemKind {
             Self::KeyReused => (
                 "key-reused",
                 "This Idempotency-Key was used with another request",
+            ),
+            Self::KeyLimit => (
+                "key-limit",
+                "No further Idempotency-Key can be remembered now",
             ),
             Self::HeadersTooLarge => ("headers-too-large", "The header section is too large"),
             Self::NotOrderable => ("not-orderable", "This request cannot be ordered"),
@@ -131,6 +138,10 @@ impl ProblemKind {
                 "Send less at a time, or ask the operator to raise spec.http.maxBodyBytes."
             }
             Self::KeyReused => "Use a new Idempotency-Key for every new request.",
+            Self::KeyLimit => {
+                "Send it again with the same Idempotency-Key: through another replica, or after \
+                 Retry-After. If this lasts, ask the operator to shorten spec.http.keyRetention."
+            }
             Self::HeadersTooLarge => "Send fewer or shorter header fields; check the cookies.",
             Self::NotOrderable => {
                 "Use plain requests and responses: no CONNECT, TRACE or protocol upgrade."

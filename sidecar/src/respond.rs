@@ -10,7 +10,7 @@ mod verdict;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use byzantine_consensus::{Answer, Request};
+use byzantine_consensus::{Answer, Limit, Request};
 use byzantine_proof::{
     Client, Digest, FieldBlock, IdempotencyKey, LeafKind, Origin, RequestBase, RequestFields,
     ResponseLeaf, key_hash,
@@ -117,19 +117,36 @@ impl Responder {
         self.problem(place, request, LeafKind::Reused, &problem)
     }
 
+    /// The answer to a request for whose key its gateway has no room left.
+    pub fn limited(&self, place: Place, request: &Request, limit: Limit) -> Answer {
+        let Limit { gateway, keys, .. } = limit;
+        let detail = format!(
+            "All {keys} idempotency keys that requests through replica {gateway} may have \
+             remembered at once are in use, so this request was not executed."
+        );
+        // A year is longer than any key is remembered.
+        let seconds = u32::try_from(limit.seconds).unwrap_or(365 * 24 * 3600);
+        let problem = Problem::new(ProblemKind::KeyLimit, detail).retry_after(seconds);
+        self.problem(place, request, LeafKind::Limit, &problem)
+    }
+
     fn problem(&self, place: Place, request: &Request, kind: LeafKind, why: &Problem) -> Answer {
         let (base, key) = self.base(request);
-        let fields = [
+        let seconds = why.retry_after.map(|seconds| seconds.to_string());
+        let seconds = seconds.as_ref().map(String::as_bytes);
+        let fixed = [
             (header::CACHE_CONTROL.as_str(), &b"no-store"[..]),
             (header::CONTENT_TYPE.as_str(), PROBLEM_MEDIA_TYPE.as_bytes()),
         ];
-        let block = FieldBlock::build(base.fields.clone(), fields)
-            .or_else(|_| FieldBlock::build(RequestFields::default(), fields));
+        let wait = seconds.map(|seconds| (header::RETRY_AFTER.as_str(), seconds));
+        let fields = || fixed.into_iter().chain(wait);
+        let block = FieldBlock::build(base.fields.clone(), fields())
+            .or_else(|_| FieldBlock::build(RequestFields::default(), fields()));
         let head = request.method == "HEAD";
         let draft = Draft {
             kind,
             status: why.kind.status(),
-            fields: block.expect("two short fields and no request fields make a block"),
+            fields: block.expect("three short fields and no request fields make a block"),
             content: if head { Bytes::new() } else { why.to_json() },
             state: None,
         };
@@ -424,6 +441,30 @@ mod tests {
         assert_eq!(answer("GET", good).0.state, Some(Digest::of(b"s")));
         let bad = response(200, &[("byzantine-state", b"sha-256=1")], b"");
         assert_eq!(answer("GET", bad).0.state, None);
+    }
+
+    #[test]
+    fn a_limit_says_whose_and_until_when() {
+        let limit = Limit {
+            gateway: byzantine_proof::ReplicaId(2),
+            keys: 3,
+            seconds: 61,
+        };
+        let answer = responder().limited(PLACE, &request("POST"), limit);
+        let leaf = ResponseLeaf::parse(std::str::from_utf8(&answer.leaf).unwrap()).unwrap();
+        assert_eq!((leaf.kind, leaf.status), (LeafKind::Limit, 429));
+        let fields = std::str::from_utf8(&answer.fields).unwrap();
+        assert!(fields.contains("\nretry-after: 61\n"), "{fields}");
+        let content = String::from_utf8(answer.content.to_vec()).unwrap();
+        for part in [
+            "All 3 idempotency keys",
+            "replica 2",
+            "not executed",
+            "nextStep",
+        ] {
+            assert!(content.contains(part), "{part}: {content}");
+        }
+        assert_eq!(leaf.fields, Digest::of(fields.as_bytes()));
     }
 
     #[test]

@@ -325,6 +325,7 @@ impl Foundation {
             clock_bound: consensus.clock_bound,
             client_key_retention: self.config.http.key_retention,
             gateway_key_retention: self.retention().gateway,
+            gateway_keys: self.config.http.gateway_keys,
             verdicts: Arc::new(self.responder()),
         }
     }

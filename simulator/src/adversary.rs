@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use byzantine_consensus::{
     Authority, Batch, Digest, Envelope, Frame, Message, Outcome, ReplicaId, Sequence, SharedFrame,
-    SignedMessage, View,
+    SignedMessage, View, message_digest, request_id,
 };
 
 use crate::ledger::Proven;
@@ -21,6 +21,8 @@ mod big_mac;
 mod bypass_primary;
 mod catalogue;
 mod censor;
+mod charge_another;
+mod charge_itself;
 mod commit_unprepared;
 mod corrupt_reply;
 mod counterfeit;
@@ -214,24 +216,26 @@ impl Heard {
             let Ok(message) = borsh::from_slice::<Message>(bytes) else {
                 continue;
             };
-            if let Message::Requests(requests) = &message {
-                for request in requests {
-                    push(&mut self.requests, request.clone());
+            // A word for requests can be shown by their names alone.
+            let (kind, shown) = match &message {
+                Message::Requests(requests) => {
+                    for request in requests {
+                        push(&mut self.requests, request.clone());
+                    }
+                    let names = requests.iter().map(|bytes| request_id(bytes)).collect();
+                    ("ADMITTED", Message::Admitted(names).encode())
                 }
-            }
+                _ => (message.kind(), bytes.clone()),
+            };
             let signed = SignedMessage {
                 sender: envelope.sender,
                 digests: digests.clone(),
-                message: bytes.clone(),
+                message: shown,
                 signature: envelope.signature,
             };
-            push(self.signed.entry(message.kind()).or_default(), signed);
+            push(self.signed.entry(kind).or_default(), signed);
         }
     }
-}
-
-fn message_digest(message: &Bytes) -> Digest {
-    Digest::tagged("byzantine-message/v1", &[message])
 }
 
 fn push<T>(kept: &mut VecDeque<T>, item: T) {

@@ -26,7 +26,8 @@ const SHORT_CHAOS: u64 = 500;
 const LIES: [F; 3] = [F::Liar, F::Twin, F::Mutation];
 
 /// Bugs that are looked for where nobody lies.
-const HONEST: [&str; 9] = [
+const HONEST: [&str; 10] = [
+    "quota-kept",
     "abstainer-votes",
     "early-commit-refused",
     "outcomes-forgotten",
@@ -108,6 +109,10 @@ fn of(bug: &str) -> Bias {
         "refused-forgotten" => (&[], &[F::BlankDisk, F::KeyReuse, F::Retry, F::Power], &[4]),
         "ran-stays-named" => (&[], &[F::AppAfter, F::Power, F::Loss], &[4]),
         "range-reversed" => (&[], &[F::Sieve, F::Loss, F::Partition], &[4]),
+        "charged-to-primary" | "quota-kept" => (&[], &[F::FewKeys], &[4]),
+        "word-unchecked" => (&[A::ChargeAnother], &[], &[4]),
+        "limit-for-all" => (&[A::ChargeItself], &[F::FewKeys], &[4]),
+        "limit-remembered" => (&[], &[F::FewKeys, F::Retry], &[4]),
         "one-vote-only" => (&[A::NearValid], &[F::Twin, F::Mutation, F::Loss], &[4, 5]),
         _ => (&[], &[], &[]),
     };

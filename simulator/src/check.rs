@@ -9,6 +9,7 @@ mod cosignatures;
 mod history;
 mod linearizability;
 mod order;
+mod quotas;
 mod verdicts;
 mod votes;
 
@@ -19,6 +20,7 @@ use byzantine_consensus::{Digest, ReplicaId, RequestId, Sequence};
 pub use agreement::ledgers_agree;
 pub use history::witness;
 pub use linearizability::linearizable;
+pub use quotas::refusal;
 
 use votes::Votes;
 
@@ -60,6 +62,7 @@ pub struct Checks {
     attested: BTreeMap<ReplicaId, cosignatures::Attested>,
     calls: BTreeMap<u64, RequestId>,
     numbers: BTreeMap<RequestId, u64>,
+    let_in: quotas::LetIn,
     /// Whether apps may differ, so that an odd answer blames nobody.
     pub odd_apps: bool,
 }

@@ -58,6 +58,8 @@ pub struct Clients {
     reuses: bool,
     /// Gateways that nobody asks.
     shunned: Vec<usize>,
+    /// Whether a refusal is taken for an answer, or asked for again elsewhere.
+    content: Random,
 }
 
 /// What a client with several addresses remembers: it stays where it was answered, and keeps away
@@ -80,6 +82,8 @@ pub enum Disbelief {
     Cosignatures,
     /// The leaf is not in the tree.
     Inclusion,
+    /// It is true, and a refusal for want of room: the client asks elsewhere.
+    Refused,
 }
 
 impl Clients {
@@ -97,7 +101,13 @@ impl Clients {
             } else {
                 Vec::new()
             },
+            content: Random::new(plan.options.seed, "refusals"),
         }
+    }
+
+    /// Every client has one request more, with a key of its own.
+    pub fn want_more(&mut self) {
+        (self.left, self.reuses) = (self.waiting.len(), false);
     }
 
     /// How many requests were not answered yet, sent or not.
@@ -214,6 +224,9 @@ impl Clients {
             return Err(Disbelief::Stale);
         }
         let leaf = believe(call, proven, judge)?;
+        if leaf.kind == LeafKind::Limit && self.content.chance(500) {
+            return Err(Disbelief::Refused);
+        }
         call.returned = Some(Returned {
             at: now,
             content: String::from_utf8_lossy(&proven.answer.content).into_owned(),

@@ -13,6 +13,7 @@ use byzantine_consensus::{
 use byzantine_proof::{FieldBlock, LeafKind, RequestFields, ResponseLeaf};
 
 use crate::app::Bank;
+use crate::check::refusal;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::plan::AppKind;
@@ -182,9 +183,12 @@ impl Executor {
         accident: Option<Fault>,
         ran: &mut Ran,
     ) -> Result<Outcome, Twice> {
-        let Verdict::Call { ordinal } = item.verdict else {
-            let refusal = "reused".to_owned();
-            return Ok(self.answer(membership, (execution, item), LeafKind::Reused, refusal));
+        let pair = (execution, item);
+        let refused = |kind, text: &str| Ok(self.answer(membership, pair, kind, text.to_owned()));
+        let ordinal = match item.verdict {
+            Verdict::Call { ordinal } => ordinal,
+            Verdict::Reused => return refused(LeafKind::Reused, "reused"),
+            Verdict::Limit(limit) => return refused(LeafKind::Limit, &refusal(limit.gateway)),
         };
         let place = usize::try_from(item.index).unwrap_or(usize::MAX);
         if ordinal < self.bank.applied {

@@ -67,11 +67,13 @@ pub enum Fault {
     Remain,
     /// Messages of one kind do not reach some replicas for a while.
     Sieve,
+    /// Gateways may have so few keys remembered that clients are refused.
+    FewKeys,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Loss,
         Self::Duplicate,
         Self::Reorder,
@@ -102,6 +104,7 @@ impl Fault {
         Self::OddApp,
         Self::Remain,
         Self::Sieve,
+        Self::FewKeys,
     ];
 
     /// The word on the command line.
@@ -137,6 +140,7 @@ impl Fault {
             Self::OddApp => "odd-app",
             Self::Remain => "remain",
             Self::Sieve => "sieve",
+            Self::FewKeys => "few-keys",
         }
     }
 

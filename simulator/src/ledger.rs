@@ -18,7 +18,7 @@ pub struct Ledger {
     certificates: BTreeMap<Sequence, Certificate>,
     nodes: HashMap<(u8, u64), Digest>,
     frontier: Frontier,
-    answered: HashMap<RequestId, (usize, usize)>,
+    answered: HashMap<RequestId, (Sequence, usize)>,
     /// How many entries survive a crash.
     durable: usize,
     stable: Option<Sequence>,
@@ -47,8 +47,11 @@ impl Ledger {
             return Err(format!("sequence {} leaves a gap", settlement.sequence));
         }
         for (index, settled) in settlement.answers.iter().enumerate() {
-            let place = (self.entries.len(), index);
-            self.answered.entry(settled.request_id).or_insert(place);
+            // Who met a limit may ask again, and is then told what became of it.
+            if !matches!(settled.verdict, Verdict::Limit(_)) {
+                let place = (settlement.sequence, index);
+                self.answered.entry(settled.request_id).or_insert(place);
+            }
         }
         self.append_leaves(&settlement);
         let reached = (self.frontier.size(), self.frontier.root());
@@ -175,8 +178,14 @@ impl Ledger {
 
     /// The answer to a request with its proof, if it is settled and certified.
     pub fn prove(&self, id: &RequestId) -> Option<Proven> {
-        let (place, index) = *self.answered.get(id)?;
-        let entry = self.entries.get(place)?;
+        let (sequence, index) = *self.answered.get(id)?;
+        self.prove_at(sequence, index)
+    }
+
+    /// An answer by its place, with its proof, if it is settled and certified.
+    pub fn prove_at(&self, sequence: Sequence, index: usize) -> Option<Proven> {
+        let before = usize::try_from(sequence.0.checked_sub(1)?).ok()?;
+        let entry = self.entries.get(before)?;
         let position = entry.size_before + index as u64;
         let (_, certificate) = self.certificates.range(entry.sequence..).next()?;
         let node = |level, index| self.nodes.get(&(level, index)).copied();
@@ -191,12 +200,13 @@ impl Ledger {
 
 fn remembered(settlement: &Settlement) -> impl Iterator<Item = RememberedKey> + '_ {
     let answers = (0..).zip(&settlement.answers);
-    let calls = answers.filter(|(_, settled)| settled.verdict != Verdict::Reused);
+    let calls = answers.filter(|(_, settled)| matches!(settled.verdict, Verdict::Call { .. }));
     calls.map(|(index, settled)| RememberedKey {
         key_hash: settled.key_hash,
         request_id: settled.request_id,
         sequence: settlement.sequence,
         index,
         expires: settled.expires,
+        gateway: settled.gateway,
     })
 }

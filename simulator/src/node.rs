@@ -12,7 +12,7 @@ use bytes::Bytes;
 use byzantine_consensus::{
     Authority, Batch, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership,
     Message, Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId,
-    Sequence, Settlement, SharedFrame, Supply, Time, UnixMillis,
+    Sequence, Settlement, SharedFrame, Supply, Time, UnixMillis, Verdict,
 };
 
 use crate::disk::{Image, SimulatedDisk};
@@ -22,6 +22,12 @@ use crate::log::{JournalLog, Opened, Promise};
 use crate::plan::Plan;
 
 /// When virtual time began, on a correct wall clock.
+/// How long a key that a client chose is remembered.
+pub const CLIENT_RETENTION: Duration = Duration::from_hours(24);
+
+/// The same for one that a gateway made.
+pub const GATEWAY_RETENTION: Duration = Duration::from_mins(10);
+
 const START: u64 = 1_700_000_000_000;
 
 /// What comes to a node.
@@ -143,8 +149,9 @@ impl Node {
             view_change_timeout: view_change,
             checkpoint_interval: plan.checkpoint_interval,
             clock_bound: bound,
-            client_key_retention: Duration::from_hours(24),
-            gateway_key_retention: Duration::from_mins(10),
+            client_key_retention: CLIENT_RETENTION,
+            gateway_key_retention: GATEWAY_RETENTION,
+            gateway_keys: plan.gateway_keys,
             verdicts: Arc::new(Verdicts(membership)),
         };
         Self {
@@ -411,19 +418,31 @@ impl Node {
         for certificate in &certificates {
             self.ledger.certify(certificate.clone());
         }
-        let settled = settlements
-            .iter()
-            .flat_map(|settlement| &settlement.answers);
-        for id in settled.map(|settled| settled.request_id) {
-            let clients = life.waiting.remove(&id).unwrap_or_default();
-            for client in clients {
-                if let Some(proven) = self.ledger.prove(&id) {
-                    turn.replies.push((client, id, proven));
-                }
-            }
+        for settlement in &settlements {
+            self.reply(life, settlement, turn);
         }
         (turn.settlements, turn.certificates) = (settlements, certificates);
         Ok(())
+    }
+
+    /// Answers the clients that wait here. That another gateway has no room is no answer of this one's.
+    fn reply(&self, life: &mut Life, settlement: &Settlement, turn: &mut Turn) {
+        for (index, settled) in settlement.answers.iter().enumerate() {
+            let limit = matches!(settled.verdict, Verdict::Limit(_));
+            if limit && settled.gateway != self.id {
+                continue;
+            }
+            let id = settled.request_id;
+            for client in life.waiting.remove(&id).unwrap_or_default() {
+                let proven = if limit {
+                    self.ledger.prove_at(settlement.sequence, index)
+                } else {
+                    self.ledger.prove(&id)
+                };
+                turn.replies
+                    .extend(proven.map(|proven| (client, id, proven)));
+            }
+        }
     }
 
     /// How many records the core would keep in a compacted journal: a measure of what it holds.

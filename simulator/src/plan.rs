@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use byzantine_consensus::limits::GATEWAY_KEYS;
+
 use crate::adversary::AttackKind;
 use crate::fault::{Fault, Faults};
 use crate::random::Random;
@@ -143,6 +145,8 @@ pub struct Plan {
     pub timeouts: [u64; 3],
     /// K.
     pub checkpoint_interval: u64,
+    /// How many keys a gateway may have remembered: in some worlds so few that clients are refused.
+    pub gateway_keys: u32,
     /// Whether real keys sign.
     pub real_keys: bool,
 }
@@ -205,6 +209,7 @@ impl Plan {
             app_time: if slow { 300 } else { 3 } * MILLISECOND,
             timeouts: drawn_timeouts,
             checkpoint_interval: random.pick(&[2, 4, 8, 16]),
+            gateway_keys: gateway_keys(options, faults),
             real_keys: random.chance(10),
         }
     }
@@ -215,13 +220,29 @@ impl Plan {
     }
 }
 
+/// By a stream of its own, so that a seed's other choices do not depend on it.
+fn gateway_keys(options: &Options, faults: Faults) -> u32 {
+    let mut random = Random::new(options.seed, "quotas");
+    let few = random.pick(&[1, 2, 3, 5, 8]);
+    if faults.has(Fault::FewKeys) {
+        few
+    } else {
+        GATEWAY_KEYS
+    }
+}
+
 /// Each kind is there in about every second run; liars more often, broken disks less.
 fn present(options: &Options, random: &mut Random) -> Faults {
     let mut faults = Faults::NONE;
     for fault in Fault::ALL {
         // Came later, and draws by itself: the other draws of recorded seeds stay as they are.
-        if fault == Fault::Sieve {
-            if Random::new(options.seed, fault.name()).chance(250) {
+        let later = match fault {
+            Fault::Sieve => Some(250),
+            Fault::FewKeys => Some(150),
+            _ => None,
+        };
+        if let Some(per_mille) = later {
+            if Random::new(options.seed, fault.name()).chance(per_mille) {
                 faults = faults.with(fault);
             }
             continue;

@@ -143,7 +143,7 @@ pub fn words(message: &Message) -> String {
             report.certified
         ),
         #[allow(unreachable_patterns, reason = "the core may learn new messages")]
-        _ => kind.to_owned(),
+        Message::Admitted(_) => kind.to_owned(),
     }
 }
 

@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use byzantine_consensus::{Frame, Membership, Notice, ReplicaId, Request, RequestId, SharedFrame};
+use byzantine_consensus::{
+    Frame, Membership, Notice, ReplicaId, Request, RequestId, Settlement, SharedFrame, Verdict,
+};
 
 use crate::adversary::{Attack, Heard};
 use crate::authority::{Notary, Signer};
@@ -363,6 +365,8 @@ impl World {
         }
         self.checks.dispatched(id, &turn.dispatched)?;
         self.checks.settled(id, &turn.settlements)?;
+        self.checks.refused(id, &turn.replies)?;
+        self.count_verdicts(&turn.settlements);
         self.stays_within_limits(slot, turn)?;
         for notice in &turn.notices {
             self.count_notice(slot, notice);
@@ -370,6 +374,16 @@ impl World {
             self.needs_few_views(slot, notice)?;
         }
         Ok(())
+    }
+
+    fn count_verdicts(&mut self, settlements: &[Settlement]) {
+        for settled in settlements.iter().flat_map(|it| &it.answers) {
+            match settled.verdict {
+                Verdict::Call { .. } => {}
+                Verdict::Reused => self.trace.count("verdict reused"),
+                Verdict::Limit(_) => self.trace.count("verdict limit"),
+            }
+        }
     }
 
     fn count_notice(&mut self, slot: usize, notice: &Notice) {

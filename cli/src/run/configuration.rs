@@ -98,6 +98,7 @@ fn http(spec: &Spec) -> Http {
         covered_request_headers: http.covered_request_headers.clone(),
         unordered_paths: http.unordered_paths.clone(),
         cors_allow_origins: http.cors.allow_origins.clone(),
+        ..Http::default()
     }
 }
 

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Answer, Disagreement, Execution, Membership, Place, Request, VerdictWriter,
+    Answer, Disagreement, Execution, Membership, Place, Request, Verdict, VerdictWriter,
 };
 use byzantine_proof::{Digest, FieldBlock, LeafKind, RequestFields, ResponseLeaf};
 
 pub(super) fn answer(
     execution: &Execution,
     index: u32,
-    reused: bool,
     body: String,
     membership: &Membership,
 ) -> Answer {
@@ -19,10 +18,10 @@ pub(super) fn answer(
         index,
         time: execution.time,
     };
-    let (kind, status) = if reused {
-        (LeafKind::Reused, 422)
-    } else {
-        (LeafKind::App, 200)
+    let (kind, status) = match item.verdict {
+        Verdict::Call { .. } => (LeafKind::App, 200),
+        Verdict::Reused => (LeafKind::Reused, 422),
+        Verdict::Limit(_) => (LeafKind::Limit, 429),
     };
     seal(membership, place, &item.request, kind, status, body)
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use byzantine_consensus::limits::GATEWAY_KEYS;
 use byzantine_consensus::{
     Abstention, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Envelope, Event,
     Execution, Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice, Outcome, Record,
@@ -71,6 +72,8 @@ pub struct Group {
     pub nodes: Vec<Node>,
     membership: Membership,
     interval: u64,
+    /// How many keys a gateway may have remembered.
+    gateway_keys: u32,
     now: Duration,
     wire: VecDeque<(usize, usize, Frame)>,
     /// Frames on their way, by when they arrive.
@@ -90,23 +93,29 @@ pub struct Group {
 
 impl Group {
     pub fn new(members: usize, faults: usize, interval: u64) -> Self {
-        Self::of(members, faults, interval, |id, _| {
-            Arc::new(Seals(replica_id(id)))
-        })
+        let seals = |id, _: &Membership| -> Arc<dyn Authority> { Arc::new(Seals(replica_id(id))) };
+        Self::of((members, faults), interval, GATEWAY_KEYS, seals)
+    }
+
+    /// A group in which each gateway may have `gateway_keys` keys remembered.
+    pub fn with_quota(members: usize, faults: usize, interval: u64, gateway_keys: u32) -> Self {
+        let seals = |id, _: &Membership| -> Arc<dyn Authority> { Arc::new(Seals(replica_id(id))) };
+        Self::of((members, faults), interval, gateway_keys, seals)
     }
 
     /// With the signatures that are used outside.
     pub fn with_real_keys(members: usize, faults: usize, interval: u64) -> Self {
-        Self::of(members, faults, interval, |id, membership| {
+        let real = |id, membership: &Membership| -> Arc<dyn Authority> {
             let [vote, cosigner, _] = secrets(id);
             Arc::new(Keys::new(membership.clone(), vote, cosigner))
-        })
+        };
+        Self::of((members, faults), interval, GATEWAY_KEYS, real)
     }
 
     fn of(
-        members: usize,
-        faults: usize,
+        (members, faults): (usize, usize),
         interval: u64,
+        gateway_keys: u32,
         authority: impl Fn(usize, &Membership) -> Arc<dyn Authority>,
     ) -> Self {
         let membership = membership(members, faults);
@@ -116,6 +125,7 @@ impl Group {
             nodes,
             membership,
             interval,
+            gateway_keys,
             now: Duration::from_secs(1),
             wire: VecDeque::new(),
             late: BTreeMap::new(),
@@ -152,6 +162,7 @@ impl Group {
             clock_bound: self.clock_bound,
             client_key_retention: Duration::from_hours(24),
             gateway_key_retention: Duration::from_mins(10),
+            gateway_keys: self.gateway_keys,
             verdicts: Arc::new(Verdicts(self.membership.clone())),
         };
         let mut effects = Effects::default();
@@ -237,6 +248,12 @@ impl Group {
         }
     }
 
+    /// Data that one member gives another unasked.
+    pub fn supply(&mut self, from: usize, to: usize, supply: Supply) {
+        let (from, frame) = (replica_id(from), Frame::Supply(supply));
+        self.handle(to, Event::Received { from, frame });
+    }
+
     pub fn handle(&mut self, id: usize, event: Event) {
         let time = self.time();
         let mut effects = Effects::default();
@@ -261,9 +278,6 @@ impl Group {
         for certificate in released.certificates {
             node.certificates.insert(certificate.sequence, certificate);
         }
-        if released.stable.is_some() {
-            node.compact();
-        }
         let runnable = released.executions.into_iter();
         node.executions
             .extend(runnable.filter(|execution| execution.recorded.is_none()));
@@ -271,6 +285,9 @@ impl Group {
             .extend(released.notices.into_iter().map(|notice| (id, notice)));
         for envelope in released.envelopes {
             self.handle(id, Event::Sealed(envelope));
+        }
+        if released.stable.is_some() {
+            self.nodes[id].compact();
         }
     }
 
@@ -536,6 +553,7 @@ impl Node {
         for item in &execution.items {
             let body = match item.verdict {
                 Verdict::Reused => "reused".to_owned(),
+                Verdict::Limit(limit) => format!("{limit:?}"),
                 Verdict::Call { ordinal } if ordinal <= self.app => "again".to_owned(),
                 Verdict::Call { ordinal } => {
                     assert_eq!(
@@ -549,9 +567,8 @@ impl Node {
                     format!("{}{ordinal}", odd.or(lie).unwrap_or_default())
                 }
             };
-            let reused = item.verdict == Verdict::Reused;
             outcomes.push(Outcome::Answer(answer(
-                execution, item.index, reused, body, membership,
+                execution, item.index, body, membership,
             )));
         }
         outcomes
@@ -566,13 +583,14 @@ fn proposes(messages: &[Message]) -> bool {
 fn remembered(settlement: &Settlement) -> Vec<RememberedKey> {
     let calls = settlement.answers.iter().zip(0..);
     calls
-        .filter(|(settled, _)| settled.verdict != Verdict::Reused)
+        .filter(|(settled, _)| matches!(settled.verdict, Verdict::Call { .. }))
         .map(|(settled, index)| RememberedKey {
             key_hash: settled.key_hash,
             request_id: settled.request_id,
             sequence: settlement.sequence,
             index,
             expires: settled.expires,
+            gateway: settled.gateway,
         })
         .collect()
 }

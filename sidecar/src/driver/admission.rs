@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use byzantine_consensus::limits::GATEWAY_REQUESTS;
-use byzantine_consensus::{Answer, Request, RequestId, Settlement};
+use byzantine_consensus::{Answer, ReplicaId, Request, RequestId, Settlement, Verdict};
 use byzantine_proof::TlogProof;
 use tokio::sync::oneshot;
 
@@ -95,9 +95,14 @@ impl Admission {
         admitted
     }
 
-    /// Notes the answers of a settled sequence.
-    pub(super) fn settle(&mut self, settlement: &Settlement) {
+    /// Notes the answers of a settled sequence. That another gateway has no room is no answer here:
+    /// the request waits on in this one's name.
+    pub(super) fn settle(&mut self, own: ReplicaId, settlement: &Settlement) {
         for (settled, position) in settlement.answers.iter().zip(settlement.size_before..) {
+            let elsewhere = settled.gateway != own;
+            if elsewhere && matches!(settled.verdict, Verdict::Limit(_)) {
+                continue;
+            }
             let id = settled.request_id;
             let Some(pending) = self.pending.get_mut(&id) else {
                 continue;
@@ -184,7 +189,8 @@ pub(super) fn refuse(reply: ReplySender, cause: NotAccepted) {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use byzantine_consensus::KeySource;
+    use byzantine_consensus::{KeySource, Limit, Sequence, SettledAnswer, UnixMillis};
+    use byzantine_proof::Digest;
 
     type Reply = oneshot::Receiver<Result<Certified, SubmitError>>;
 
@@ -255,6 +261,55 @@ mod tests {
         drop(fill(&mut admission, 3));
         assert!(admission.admit().is_empty());
         assert_eq!((admission.abroad(), admission.awaited()), (0, 0));
+    }
+
+    /// A sequence in which a request meets the limit of a gateway.
+    fn limited_by(gateway: ReplicaId, id: RequestId) -> Settlement {
+        let limit = Limit {
+            gateway,
+            keys: 1,
+            seconds: 1,
+        };
+        let answer = Answer {
+            leaf: Bytes::new(),
+            request_fields: vec![],
+            fields: Bytes::new(),
+            content: Bytes::new(),
+        };
+        let settled = SettledAnswer {
+            request_id: id,
+            key_hash: Digest::of(b"k"),
+            verdict: Verdict::Limit(limit),
+            gateway,
+            expires: UnixMillis(0),
+            answer,
+        };
+        Settlement {
+            sequence: Sequence(1),
+            time: UnixMillis(0),
+            batch: Bytes::new(),
+            requests: vec![],
+            commit_certificate: Bytes::new(),
+            answers: vec![settled],
+            batch_leaf: Bytes::new(),
+            size_before: 0,
+            size: 2,
+            root: Digest::of(b""),
+            ordinal: 0,
+        }
+    }
+
+    #[test]
+    fn only_the_own_limit_is_an_answer() {
+        let mut admission = Admission::default();
+        let (submission, _reply) = submission("k", 0);
+        let id = submission.id;
+        admission.accept(submission);
+        assert_eq!(admission.admit().len(), 1);
+        admission.settle(ReplicaId(1), &limited_by(ReplicaId(0), id));
+        assert_eq!((admission.abroad(), admission.answered.len()), (1, 0));
+        admission.settle(ReplicaId(1), &limited_by(ReplicaId(1), id));
+        assert_eq!((admission.abroad(), admission.answered.len()), (0, 1));
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Driver {
         self.ledger.append(settlements, certificates)?;
         for settlement in settlements {
             self.history.settled(settlement.sequence);
-            self.admission.settle(settlement);
+            self.admission.settle(self.own, settlement);
         }
         if certificates.is_empty() {
             return Ok(());

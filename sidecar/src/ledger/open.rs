@@ -17,7 +17,7 @@ use super::table::{
 use super::write::remembered_keys;
 use super::{Ledger, State, Tip};
 
-const FORMAT: &str = "byzantine-ledger/2";
+const FORMAT: &str = "byzantine-ledger/3";
 
 /// Pages kept in memory, in bytes; the rest is the operating system's to cache.
 const CACHE_BYTES: usize = 32 << 20;

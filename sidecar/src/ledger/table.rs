@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use byzantine_consensus::{RememberedKey, RequestId, Sequence, UnixMillis};
-use byzantine_proof::Digest;
+use byzantine_proof::{Digest, ReplicaId};
 use redb::TableDefinition;
 
 /// Facts about the ledger as a whole, by name.
@@ -49,6 +49,8 @@ pub(super) struct StoredKey {
     pub(super) expires: u64,
     /// Whether this request is the one that used the key first.
     pub(super) first: bool,
+    /// The replica whose gateway let it in.
+    pub(super) gateway: u8,
 }
 
 impl StoredKey {
@@ -59,6 +61,7 @@ impl StoredKey {
             sequence: Sequence(self.sequence),
             index: self.index,
             expires: UnixMillis(self.expires),
+            gateway: ReplicaId(self.gateway),
         }
     }
 }

@@ -180,13 +180,17 @@ fn append_certificates(
 fn remember(write: &WriteTransaction, settlement: &Settlement) -> Result<(), LedgerError> {
     let mut keys = write.open_table(KEYS).map_err(storage)?;
     let mut expiries = write.open_table(EXPIRIES).map_err(storage)?;
-    for (index, settled) in (0..).zip(&settlement.answers) {
+    let places = (0..).zip(&settlement.answers);
+    // A request that met a limit may be sent again, and is then decided anew.
+    let kept = places.filter(|(_, settled)| !matches!(settled.verdict, Verdict::Limit(_)));
+    for (index, settled) in kept {
         let (key_hash, request_id) = names(settled);
         let stored = StoredKey {
             sequence: settlement.sequence.0,
             index,
             expires: settled.expires.0,
             first: matches!(settled.verdict, Verdict::Call { .. }),
+            gateway: settled.gateway.0,
         };
         // Writing to memory cannot fail.
         let bytes = borsh::to_vec(&stored).expect("a key fits into memory");

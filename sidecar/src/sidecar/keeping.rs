@@ -39,6 +39,7 @@ impl Foundation {
         Retention {
             client,
             gateway: GATEWAY_KEY_RETENTION.min(client),
+            gateway_keys: self.config.http.gateway_keys,
         }
     }
 

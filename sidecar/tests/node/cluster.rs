@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::thread;
 
 use byzantine_consensus::Sequence;
-use byzantine_proof::ReplicaId;
+use byzantine_proof::{
+    Client, Conditions, IdempotencyKey, LeafKind, OwnRequest, Policy, ReceivedResponse, ReplicaId,
+    Verified, verify,
+};
 use byzantine_sidecar::config::{
     App, AppState, Config, Consensus, Http, Listen, Log, LogFormat, Proofs, StateKind, Storage,
 };
@@ -26,11 +29,16 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    fn start_with(change: impl Fn(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let members = Members::new(directory.path());
         let peers: Vec<SocketAddr> = (0..4).map(|_| free_address()).collect();
         let configs = (0..4).map(|replica| config(directory.path(), replica, &peers));
-        let configs: Vec<Config> = configs.collect();
+        let mut configs: Vec<Config> = configs.collect();
+        configs.iter_mut().for_each(change);
         let mut cluster = Self {
             directory,
             members,
@@ -313,6 +321,71 @@ fn four_replicas_answer_once_through_kills_and_agree_byte_for_byte() {
     for replica in 1..4 {
         assert_eq!(cluster.digests(replica), first, "replica {replica}");
     }
+}
+
+/// What the response is, as anyone finds who has the policy and nothing else.
+fn verified(cluster: &Cluster, key: &str, response: &Response) -> Verified {
+    let policy = Policy::of(&cluster.members.membership);
+    let fields = response.fields.iter();
+    let headers: Vec<(&str, &[u8])> = fields
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let received = ReceivedResponse {
+        status: response.status,
+        headers: &headers,
+        body: response.body.as_bytes(),
+    };
+    let key = IdempotencyKey::new(key).unwrap();
+    let own = OwnRequest {
+        method: "POST",
+        url: "/count?a=1",
+        headers: &[],
+        body: b"body",
+        key: Some(&key),
+        client: Client::Anonymous,
+    };
+    let conditions = Conditions {
+        request: Some(own),
+        ..Conditions::default()
+    };
+    verify(&policy, &received, &conditions).unwrap()
+}
+
+#[test]
+fn a_used_up_quota_is_told_with_a_proof_and_hurts_one_gateway_only() {
+    let cluster = Cluster::start_with(|config| config.http.gateway_keys = 3);
+    assert_eq!(load(&cluster, "kept", 3, &[1]).len(), 3);
+
+    let refused = cluster.post(1, "one-more").unwrap();
+    assert_eq!(refused.status, 429, "{refused:?}");
+    for part in [
+        "All 3 idempotency keys",
+        "replica 1",
+        "was not executed",
+        "Retry-After",
+    ] {
+        assert!(refused.body.contains(part), "{part}: {}", refused.body);
+    }
+    assert!(refused.head.contains("retry-after: 86"), "{}", refused.head);
+    let certified = verified(&cluster, "one-more", &refused);
+    assert_eq!(
+        (certified.leaf.kind, certified.leaf.status),
+        (LeafKind::Limit, 429)
+    );
+
+    // It is not remembered: again here it is decided anew, and elsewhere it runs.
+    let again = cluster.post(1, "one-more").unwrap();
+    assert_eq!(again.status, 429, "{again:?}");
+    let later = verified(&cluster, "one-more", &again);
+    assert!(later.leaf.sequence > certified.leaf.sequence);
+    let elsewhere = cluster.post(2, "one-more").unwrap();
+    assert_eq!((elsewhere.status, elsewhere.body.as_str()), (200, "4"));
+    let ran = verified(&cluster, "one-more", &elsewhere);
+    assert_eq!(ran.leaf.kind, LeafKind::App);
+
+    // From now on its answer is that, here too; and so are those of the keys that have a place.
+    assert_eq!(cluster.post(1, "one-more").unwrap().body, "4");
+    assert_eq!(cluster.post(1, "kept-0").unwrap().status, 200);
 }
 
 #[test]

@@ -50,6 +50,7 @@ impl Chain {
             sequence: Sequence(self.sequence),
             time: Some(UnixMillis(self.sequence)),
             requests: vec![request.id()],
+            gateways: vec![ReplicaId(0)],
             resolutions: vec![],
         };
         let size_before = self.frontier.size();
@@ -97,6 +98,7 @@ impl Chain {
             verdict: Verdict::Call {
                 ordinal: self.ordinal,
             },
+            gateway: ReplicaId(0),
             expires: UnixMillis(self.sequence + 1000),
             answer: Answer {
                 leaf: Bytes::from(leaf.to_text()),

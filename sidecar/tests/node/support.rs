@@ -54,7 +54,10 @@ pub(crate) fn free_address() -> SocketAddr {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    /// In lower case.
     pub(crate) head: String,
+    /// As they came.
+    pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
@@ -83,9 +86,15 @@ pub(crate) fn request(
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok());
+    let lines = head.lines().skip(1);
+    let fields = lines.filter_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        Some((name.to_owned(), value.to_owned()))
+    });
     Ok(Response {
         status: status.ok_or_else(invalid)?,
         head: head.to_ascii_lowercase(),
+        fields: fields.collect(),
         body: body.to_owned(),
     })
 }

@@ -42,6 +42,8 @@ catalogue! {
     BigMac big_mac "big-mac";
     BypassPrimary bypass_primary "bypass-primary";
     Censor censor "censor";
+    ChargeAnother charge_another "charge-another";
+    ChargeItself charge_itself "charge-itself";
     CommitUnprepared commit_unprepared "commit-unprepared";
     CorruptReply corrupt_reply "corrupt-reply";
     Counterfeit counterfeit "counterfeit";

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use byzantine_consensus::{Message, ReplicaId};
 
-use super::rewriting::Rewriting;
+use super::rewriting::{Rewriting, charged, with_requests};
 use super::{Attack, Scene};
 
 /// The attack.
@@ -18,8 +18,8 @@ impl Attack for Censor {
             return batches;
         }
         self.rewriting.batches(&batches, |batch| {
-            let mut other = batch.clone();
-            other.requests.retain(|id| id.0.as_bytes()[0] % 4 != 0);
+            let liked = charged(batch).filter(|(id, _)| id.0.as_bytes()[0] % 4 != 0);
+            let mut other = with_requests(batch, liked);
             if other.requests.is_empty() && other.resolutions.is_empty() {
                 other.time = None;
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use byzantine_consensus::{Message, ReplicaId};
 
-use super::rewriting::Rewriting;
+use super::rewriting::{Rewriting, charged, with_requests};
 use super::{Attack, Scene};
 
 /// The attack.
@@ -18,8 +18,7 @@ impl Attack for ReorderClients {
             return batches;
         }
         self.rewriting.batches(&batches, |batch| {
-            let mut other = batch.clone();
-            other.requests.reverse();
+            let other = with_requests(batch, charged(batch).rev());
             (other != *batch).then_some(other)
         })
     }

@@ -1,10 +1,15 @@
 //! A primary that orders once more what was ordered before, beside what is new.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use byzantine_consensus::{Message, ReplicaId};
 
-use super::rewriting::Rewriting;
+use super::rewriting::{Rewriting, charged, with_requests};
 use super::{Attack, Scene};
+
+/// Requests in a batch at most.
+const MOST: usize = 200;
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -19,17 +24,15 @@ impl Attack for ReplayBatch {
         }
         let heard = scene.heard;
         self.rewriting.batches(&batches, |batch| {
-            let mut other = batch.clone();
-            let earlier = heard.batches.range(..batch.sequence);
-            for id in earlier
-                .flat_map(|(_, known)| known)
-                .flat_map(|known| &known.requests)
-            {
-                if !other.requests.contains(id) && !other.requests.is_empty() {
-                    other.requests.push(*id);
-                }
+            if batch.requests.is_empty() {
+                return None;
             }
-            other.requests.truncate(200);
+            let earlier = heard.batches.range(..batch.sequence);
+            let earlier = earlier.flat_map(|(_, known)| known).flat_map(charged);
+            let mut seen = BTreeSet::new();
+            let all = charged(batch).chain(earlier);
+            let once = all.filter(|(id, _)| seen.insert(*id)).take(MOST);
+            let other = with_requests(batch, once);
             (other != *batch).then_some(other)
         })
     }

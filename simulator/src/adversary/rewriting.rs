@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use byzantine_consensus::{Batch, Digest, Message};
+use byzantine_consensus::{Batch, Digest, Message, ReplicaId, RequestId};
 
 /// Which batch stands for which, in votes too.
 #[derive(Debug, Default)]
@@ -11,6 +11,25 @@ pub(super) struct Rewriting(BTreeMap<Digest, Digest>);
 
 /// How many are remembered.
 const REMEMBERED: usize = 256;
+
+/// A request, and the gateway that is charged for it.
+pub(super) type Charged = (RequestId, ReplicaId);
+
+/// The requests of a batch with their gateways.
+pub(super) fn charged(batch: &Batch) -> impl DoubleEndedIterator<Item = Charged> + '_ {
+    let pairs = batch.requests.iter().zip(&batch.gateways);
+    pairs.map(|(id, gateway)| (*id, *gateway))
+}
+
+/// A batch with other requests.
+pub(super) fn with_requests(batch: &Batch, charged: impl IntoIterator<Item = Charged>) -> Batch {
+    let (requests, gateways) = charged.into_iter().unzip();
+    Batch {
+        requests,
+        gateways,
+        ..batch.clone()
+    }
+}
 
 impl Rewriting {
     /// Puts another batch in the place of each, where `rewrite` makes one.

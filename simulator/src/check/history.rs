@@ -1,7 +1,7 @@
 //! The witness of linearizability: the order of the ledger. Replayed on a bank of its own, it
 //! must give every answer that a client was given, and agree with real time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use byzantine_consensus::{Request, RequestId, Settlement, Verdict, request_id};
@@ -29,11 +29,12 @@ pub fn witness(
 
 /// Where each answered request is, and what its answer was.
 ///
-/// A refusal of a used key is not remembered, so a request may be refused more than once.
+/// A refusal is not remembered, so a request may be refused more than once, and then run.
 type Places = BTreeMap<RequestId, Vec<(u64, String)>>;
 
 fn replay(ledger: &[Arc<Settlement>], odd_apps: bool) -> Result<(Bank, Places), Violation> {
     let (mut bank, mut places, mut ordinal) = (Bank::default(), Places::new(), 0);
+    let mut ran = BTreeSet::new();
     for settlement in ledger {
         let requests: BTreeMap<RequestId, _> = settlement
             .requests
@@ -54,7 +55,8 @@ fn replay(ledger: &[Arc<Settlement>], odd_apps: bool) -> Result<(Bank, Places), 
                 check_call(&mut bank, number, id, &request, settled, odd_apps)?;
             }
             let found = places.entry(id).or_default();
-            if !found.is_empty() && settled.verdict != Verdict::Reused {
+            let runs = matches!(settled.verdict, Verdict::Call { .. });
+            if runs && !ran.insert(id) {
                 let detail = format!("{id} has leaves at {} and {position}", found[0].0);
                 return Err(Violation::new("exactly-once", detail));
             }
@@ -111,8 +113,11 @@ fn answers_are_the_ledgers(calls: &[Call], places: &Places) -> Result<(), Violat
             return Err(Violation::new("durability", detail));
         }
         let earlier = calls.iter().take_while(|other| other.id != call.id);
-        let mut same_key = earlier.filter(|other| other.request.key == call.request.key);
-        let used = same_key.any(|other| other.returned.is_some());
+        let same_key = earlier.filter(|other| other.request.key == call.request.key);
+        let answered = |other: &Call| other.returned.as_ref().map(|it| it.kind);
+        let mut used = same_key.filter_map(answered);
+        // Who was refused for want of room has not used the key.
+        let used = used.any(|kind| kind != LeafKind::Limit);
         if used && returned.kind == LeafKind::App {
             let detail = format!("{} ran although its key was used before", call.id);
             return Err(Violation::new("reuse", detail));

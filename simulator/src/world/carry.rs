@@ -6,6 +6,7 @@ use byzantine_consensus::{Frame, ReplicaId, Request, RequestId, SharedFrame};
 
 use super::{Happening, World};
 use crate::check::Violation;
+use crate::client::Disbelief;
 use crate::fault::Fault;
 use crate::ledger::Proven;
 use crate::node::{Input, Turn};
@@ -202,6 +203,8 @@ impl World {
         self.trace.line(self.now, || {
             format!("c{client} -> r{gateway} {}", line(&request))
         });
+        let id = self.places[gateway].node.id;
+        self.checks.asked(id, request.id());
         self.input(gateway, Input::Submit(client, request));
     }
 
@@ -237,7 +240,8 @@ impl World {
                     .below(if self.healed_at.is_some() { 1000 } else { rest });
                 self.at(think, Happening::Invoke(client));
             }
-            Err(crate::client::Disbelief::Stale) => {}
+            Err(Disbelief::Stale) => {}
+            Err(Disbelief::Refused) => self.trace.count("client asks elsewhere"),
             Err(_) => self.trace.count("reply disbelieved"),
         }
     }

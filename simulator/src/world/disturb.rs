@@ -52,6 +52,9 @@ impl World {
                 self.places[slot].node.skew = skew;
             }
         }
+        if self.plan.faults.has(Fault::FewKeys) {
+            self.trace.count(Fault::FewKeys.name());
+        }
         if self.plan.faults.has(Fault::OddApp) {
             self.begin_odd_apps();
         }

@@ -1,11 +1,15 @@
 //! The end of a run: everything answered, nothing moving, and the checkers of whole histories.
 
+use std::time::Duration;
+
 use byzantine_consensus::limits::KNOWN_REQUESTS;
 use byzantine_consensus::{Abstention, Replica, ReplicaId, Standing};
 
 use super::{HEALED_LIMIT, Happening, Report, World};
 use crate::check::{Violation, ledgers_agree, linearizable, witness};
+use crate::fault::Fault;
 use crate::ledger::Ledger;
+use crate::node::CLIENT_RETENTION;
 use crate::plan::{MILLISECOND, SECOND};
 
 /// What clocks may be wrong in all, in milliseconds: far less than what a liar would gain from.
@@ -163,6 +167,7 @@ impl World {
     pub(super) fn finish(&mut self) -> Result<(), Violation> {
         let answered_at = self.now;
         self.grow_quiet()?;
+        self.live_another_day()?;
         self.vote_again_in_the_end()?;
         self.now = answered_at;
         self.stays_bounded()?;
@@ -176,6 +181,7 @@ impl World {
         let longest = ledgers_agree(&self.checks, &ledgers)?;
         let latest = self.places[0].node.wall_clock(self.now) + HOUR;
         self.checks.judged(&longest, latest)?;
+        self.checks.charged(&longest, self.plan.gateway_keys)?;
         let bank = witness(&longest, &self.clients.calls, self.checks.odd_apps)?;
         if !self.checks.odd_apps {
             match linearizable(&self.clients.calls) {
@@ -244,6 +250,30 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Where gateways have few keys: a day later all of them are forgotten, and everybody is served.
+    /// A liar, or a disk that went back, may bring an old request again then.
+    fn live_another_day(&mut self) -> Result<(), Violation> {
+        if !self.plan.faults.has(Fault::FewKeys) || !self.checks.faulty.is_empty() {
+            return Ok(());
+        }
+        self.trace.count("another day");
+        let passed = CLIENT_RETENTION + Duration::from_secs(1);
+        for place in &mut self.places {
+            place.node.skew += i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+        }
+        self.clients.want_more();
+        for client in 0..self.plan.clients {
+            self.at(SECOND, Happening::Invoke(client));
+        }
+        let limit = self.now + HEALED_LIMIT;
+        while self.clients.unanswered() > 0 {
+            if !self.advance(limit)? {
+                return Err(Violation::new("liveness", self.what_is_missing()));
+            }
+        }
+        self.come_to_rest()
     }
 
     fn apps_agree(&self, bank: &crate::app::Bank) -> Result<(), Violation> {

@@ -1,0 +1,324 @@
+//! Letting requests in: whose word a request rests on, and who is charged for its key.
+//! (docs/protocol.md, "Requests")
+//!
+//! A request is ordered only on the signed word of a gateway. A batch names that gateway for each
+//! of its requests, and nobody prepares one without having seen the word: so a gateway's quota of
+//! keys is used up by nobody but itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use byzantine_proof::{Digest, ReplicaId};
+
+use crate::batch::Batch;
+use crate::effect::Effects;
+use crate::frame::Frame;
+use crate::limits::{FETCH_NAMES, GATEWAY_REQUESTS, RELAYED_MESSAGES};
+use crate::message::Message;
+use crate::pool::Admissions;
+use crate::record::Record;
+use crate::rejection::Rejection;
+use crate::replica::Replica;
+use crate::request::{KnownRequest, Request, request_id};
+use crate::sabotage::{Bug, is_on};
+use crate::signed::{SignedMessage, Verified};
+use crate::types::{RequestId, Sequence};
+
+/// A gateway's signed word for a request.
+type Word<'a> = (ReplicaId, &'a Arc<SignedMessage>);
+
+/// A request that was handed over above the stable checkpoint.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Where it ran last.
+    pub(crate) sequence: Sequence,
+    pub(crate) request: KnownRequest,
+    pub(crate) admissions: Admissions,
+    /// When its clock started.
+    pub(crate) since: Duration,
+    /// Whether it did not run there, for want of room in the table of keys.
+    pub(crate) limited: bool,
+}
+
+impl Replica {
+    /// Requests of this replica's own gateway: to all, so that every backup's clock runs.
+    pub(crate) fn on_admitted(&mut self, requests: &[Request], effects: &mut Effects) {
+        let (own, now) = (self.config.replica, self.now.monotonic);
+        let mut admitted = Vec::new();
+        for request in requests.iter().take(GATEWAY_REQUESTS) {
+            let bytes = request.encode();
+            let Some(known) = KnownRequest::parse(&bytes) else {
+                continue;
+            };
+            let id = known.id;
+            if self.keys.answered(&id).is_none() {
+                self.pace.give(id, bytes.len());
+                self.refusals.renew(&id, own);
+                self.pool.insert(known, own, now);
+                self.pool.admit(&id, (own, None), now);
+                admitted.push(bytes);
+            }
+        }
+        if !admitted.is_empty() {
+            effects.messages.push(Message::Requests(admitted));
+        }
+    }
+
+    /// A gateway's bundle: the bodies, and its word for each.
+    pub(crate) fn on_requests(
+        &mut self,
+        message: &Verified<Message>,
+        requests: &[Bytes],
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        if requests.len() > GATEWAY_REQUESTS {
+            return Err(Rejection::TooMany);
+        }
+        let names: Vec<RequestId> = requests.iter().map(|bytes| request_id(bytes)).collect();
+        let (sender, word) = (message.sender(), message.admission(&names));
+        let (mut accepted, mut outcome) = (Vec::new(), Ok(()));
+        for (id, bytes) in names.iter().zip(requests) {
+            match self.take_body(*id, bytes, sender) {
+                Ok(true) => accepted.push(bytes.clone()),
+                Ok(false) => {}
+                Err(rejection) => outcome = Err(rejection),
+            }
+        }
+        if !accepted.is_empty() && sender != self.config.replica {
+            effects.records.push(Record::Requests(sender.0, accepted));
+        }
+        for id in &names {
+            // Its client tries again, whatever became of the request before.
+            self.refusals.renew(id, sender);
+        }
+        self.take_word(&names, (sender, &word), effects);
+        outcome
+    }
+
+    /// A gateway's word for requests whose bodies came, or come, another way.
+    pub(crate) fn on_admission(
+        &mut self,
+        message: &Verified<Message>,
+        names: &[RequestId],
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        if names.len() > GATEWAY_REQUESTS {
+            return Err(Rejection::TooMany);
+        }
+        let word = message.admission(names);
+        self.take_word(names, (message.sender(), &word), effects);
+        Ok(())
+    }
+
+    /// Bodies without a word: kept for batches that name them, and for a word to come.
+    pub(crate) fn on_bodies(
+        &mut self,
+        from: ReplicaId,
+        requests: &[Bytes],
+        effects: &mut Effects,
+    ) -> Result<(), Rejection> {
+        let (mut accepted, mut outcome) = (Vec::new(), Ok(()));
+        for bytes in requests.iter().take(FETCH_NAMES) {
+            match self.take_body(request_id(bytes), bytes, from) {
+                Ok(true) => accepted.push(bytes.clone()),
+                Ok(false) => {}
+                Err(rejection) => outcome = Err(rejection),
+            }
+        }
+        if !accepted.is_empty() {
+            effects.records.push(Record::Requests(from.0, accepted));
+        }
+        outcome
+    }
+
+    /// Own envelopes are in the log whole, so an own word needs no record of its own.
+    fn take_word(&mut self, names: &[RequestId], word: Word<'_>, effects: &mut Effects) {
+        let (gateway, signed) = word;
+        let mut news = false;
+        for id in names {
+            self.take_up_limited(id, gateway);
+            news |= self.note_word_of_ran(id, word);
+            news |= self.give_word(id, (gateway, Some(Arc::clone(signed))), self.now.monotonic);
+        }
+        if news && gateway != self.config.replica {
+            let record = Record::Accepted(SignedMessage::clone(signed));
+            effects.records.push(record);
+        }
+    }
+
+    /// Gives the pool a word; `false` when it is no news there.
+    fn give_word(
+        &mut self,
+        id: &RequestId,
+        word: (ReplicaId, Option<Arc<SignedMessage>>),
+        since: Duration,
+    ) -> bool {
+        if self.refusals.contains(id, word.0) {
+            self.pool.note_spent(id, word)
+        } else {
+            self.pool.admit(id, word, since)
+        }
+    }
+
+    /// A batch may name once more what ran here without its gateway's word's having come.
+    fn note_word_of_ran(&mut self, id: &RequestId, (gateway, signed): Word<'_>) -> bool {
+        let Some(ran) = self.ran.get_mut(id) else {
+            return false;
+        };
+        let known = ran.admissions.get(&gateway);
+        let news = !matches!(known, Some(Some(_)));
+        if news {
+            let word = Some(Arc::clone(signed));
+            ran.admissions.insert(gateway, word);
+        }
+        news
+    }
+
+    /// `false` when the body is here, or is of no use.
+    fn take_body(
+        &mut self,
+        id: RequestId,
+        bytes: &Bytes,
+        by: ReplicaId,
+    ) -> Result<bool, Rejection> {
+        // What is known is recognised by its digest alone: most of what comes is here already.
+        if self.pool.contains(&id) || self.is_done_with(&id) {
+            return Ok(false);
+        }
+        let request = KnownRequest::parse(bytes).ok_or(Rejection::Request)?;
+        let named = self.named.contains(&id);
+        // What a batch in the window names has reserved room; all else falls under the quota.
+        if !named && !self.pool.has_room(by) {
+            return Err(Rejection::Quota);
+        }
+        self.pool.insert(request, by, self.now.monotonic);
+        let harmful = is_on(Bug::AnsweredWaits) || is_on(Bug::DoneReturns);
+        if self.keys.answered(&id).is_some() && !harmful {
+            self.pool.mark_answered(&id);
+            return Ok(true);
+        }
+        if named && self.is_proposed_above(&id, self.dispatched) {
+            self.pool.mark_proposed(&id);
+        }
+        Ok(true)
+    }
+
+    /// Whether a batch of this view above `sequence` names a request.
+    fn is_proposed_above(&self, id: &RequestId, sequence: Sequence) -> bool {
+        let proposed = |(digest, batch): (&Digest, &Batch)| {
+            batch.sequence > sequence
+                && batch.requests.contains(id)
+                && self.is_current(batch.sequence, digest)
+        };
+        self.batches.iter().any(proposed)
+    }
+
+    /// Whether a request was handed over and no batch that waits needs its body again. It must not
+    /// enter the pool then: nothing would take it out.
+    fn is_done_with(&self, id: &RequestId) -> bool {
+        if is_on(Bug::DoneReturns) {
+            return false;
+        }
+        self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !self.is_needed(id))
+    }
+
+    /// A request that met a limit waits again once a gateway vouches for it whose word is not used
+    /// up.
+    fn take_up_limited(&mut self, id: &RequestId, gateway: ReplicaId) {
+        let ran = self.ran.get(id).filter(|ran| ran.limited);
+        let spent = self.refusals.contains(id, gateway) || self.keys.answered(id).is_some();
+        if let Some(ran) = ran.filter(|_| !spent) {
+            let request = ran.request.clone();
+            self.pool.insert(request, gateway, self.now.monotonic);
+        }
+    }
+
+    /// A request that met a limit at `sequence` waits on if other gateways vouch for it as well: the
+    /// limit is not theirs. Its clock runs on, or a primary whose own quota is used up could refuse
+    /// everybody's requests for ever, by vouching for them too.
+    pub(crate) fn wait_on(&mut self, id: &RequestId, sequence: Sequence) {
+        let Some(ran) = self.ran.get(id) else {
+            return;
+        };
+        let left = |(gateway, _): &(&ReplicaId, _)| !self.refusals.contains(id, **gateway);
+        let Some((first, _)) = ran.admissions.iter().find(left) else {
+            return;
+        };
+        if is_on(Bug::LimitForAll) {
+            return;
+        }
+        let (request, since, first) = (ran.request.clone(), ran.since, *first);
+        let words = ran.admissions.clone();
+        self.pool.insert(request, first, since);
+        for word in words {
+            self.give_word(id, word, since);
+        }
+        if self.is_proposed_above(id, sequence) {
+            self.pool.mark_proposed(id);
+        }
+    }
+
+    /// Whether a batch that is not handed over yet names this request.
+    pub(crate) fn is_needed(&self, id: &RequestId) -> bool {
+        let batches = self.batches.values();
+        let mut waiting = batches.filter(|batch| batch.sequence > self.dispatched);
+        waiting.any(|batch| batch.requests.contains(id))
+    }
+
+    /// Which of the gateways that vouch for a request is charged for its key: the one that holds
+    /// fewest, so that a client who tried two of them meets no limit before both do.
+    pub(crate) fn charged(&self, id: &RequestId) -> ReplicaId {
+        let gateways = self.pool.gateways(id);
+        if is_on(Bug::ChargedToPrimary) {
+            return self.config.replica;
+        }
+        let charged = gateways.min_by_key(|gateway| (self.keys.live(*gateway), *gateway));
+        charged.unwrap_or(self.config.replica)
+    }
+
+    /// Whether every request of a batch was let in by the gateway that it names. Otherwise the
+    /// proposal is held: the word may be on its way, and is asked for when nothing moves.
+    pub(crate) fn is_vouched_for(&self, batch: &Batch) -> bool {
+        let unchecked = is_on(Bug::ChargedToPrimary) || is_on(Bug::WordUnchecked);
+        unchecked || self.unvouched(batch).next().is_none()
+    }
+
+    /// The requests of a batch whose gateway's word is not here. An answered one needs none: it
+    /// makes no leaf, and is charged to nobody.
+    pub(crate) fn unvouched<'a>(
+        &'a self,
+        batch: &'a Batch,
+    ) -> impl Iterator<Item = RequestId> + 'a {
+        let pairs = batch.requests.iter().zip(&batch.gateways);
+        let unvouched = pairs.filter(|(id, gateway)| {
+            let ran = self.ran.get(id);
+            let vouched = self.pool.has_word(id, **gateway)
+                || ran.is_some_and(|ran| ran.admissions.contains_key(*gateway));
+            !vouched && self.keys.answered(id).is_none()
+        });
+        unvouched.map(|(id, _)| *id)
+    }
+
+    /// The words for these requests that are here, each once.
+    pub(crate) fn send_words(&self, to: ReplicaId, ids: &[RequestId], effects: &mut Effects) {
+        let ran = |id| {
+            self.ran
+                .get(id)
+                .into_iter()
+                .flat_map(|ran| ran.admissions.values())
+        };
+        let here = |id| self.pool.words(id).chain(ran(id).flatten());
+        let mut seen = BTreeSet::new();
+        let mut words: Vec<SignedMessage> = Vec::new();
+        for word in ids.iter().take(FETCH_NAMES).flat_map(here) {
+            if seen.insert((word.sender, word.message.clone())) {
+                words.push(SignedMessage::clone(word));
+            }
+        }
+        for part in words.chunks(RELAYED_MESSAGES) {
+            effects.direct.push((to, Frame::Relay(part.to_vec())));
+        }
+    }
+}
