@@ -144,12 +144,26 @@ mod tests {
             requests: (0..requests)
                 .map(|number| RequestId(Digest::of(&number.to_be_bytes())))
                 .collect(),
+            gateways: vec![ReplicaId(0); usize::try_from(requests).unwrap()],
             resolutions: Vec::new(),
         };
         let most = BATCH_REQUESTS as u64;
         assert!(batch(0, None).is_valid() && batch(most, Some(5)).is_valid());
         assert!(!batch(0, Some(5)).is_valid() && !batch(1, None).is_valid());
         assert!(!batch(most + 1, Some(5)).is_valid());
+    }
+
+    #[test]
+    fn every_request_is_charged_to_one_gateway() {
+        let batch = |gateways: usize| Batch {
+            sequence: Sequence(1),
+            time: Some(UnixMillis(5)),
+            requests: vec![RequestId(Digest::of(b"it"))],
+            gateways: vec![ReplicaId(0); gateways],
+            resolutions: Vec::new(),
+        };
+        assert!(batch(1).is_valid());
+        assert!(!batch(0).is_valid() && !batch(2).is_valid());
     }
 
     #[test]

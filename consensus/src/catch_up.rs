@@ -136,20 +136,13 @@ impl Replica {
         let requests = requests.flat_map(|batch| &batch.requests);
         let absent = |id: &&RequestId| !self.pool.contains(id) && !self.ran.contains_key(id);
         let mut requests: BTreeSet<RequestId> = requests.filter(absent).copied().collect();
-        requests.extend(self.unvouched_names());
+        requests.extend(
+            self.slots
+                .keys()
+                .flat_map(|sequence| self.unvouched_in(*sequence)),
+        );
         let missing = missing.into_iter().take(FETCH_NAMES).collect();
         (missing, requests.into_iter().take(FETCH_NAMES).collect())
-    }
-
-    /// What fresh proposals of this view name, and no gateway's word is here for.
-    fn unvouched_names(&self) -> impl Iterator<Item = RequestId> + '_ {
-        let open = self.slots.iter().filter(|(sequence, slot)| {
-            let due = slot.prepare_sent != Some(self.view) && slot.run.is_none();
-            due && !self.required.contains_key(sequence)
-        });
-        let proposed = open.filter_map(|(_, slot)| slot.pre_prepared_in(self.view));
-        let batches = proposed.filter_map(|vote| self.batches.get(&vote.body().digest));
-        batches.flat_map(|batch| self.unvouched(batch))
     }
 
     /// Answers a peer's question from memory. The ledger's entries are the driver's to supply.

@@ -5,6 +5,7 @@
 //! cost everybody half a second a batch. A primary that is silent loses nothing but that time: the
 //! tick asks the others in turn.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use byzantine_proof::Digest;
@@ -31,7 +32,7 @@ impl Replica {
             .collect();
         let primary = self.primary();
         for (sequence, digest) in late {
-            let fetch = self.lacking(digest);
+            let fetch = self.lacking(sequence, digest);
             effects.direct.push((primary, Frame::Fetch(fetch)));
             if let Some(slot) = self.slots.get_mut(&sequence) {
                 slot.bodies_asked = Some(self.view);
@@ -48,16 +49,35 @@ impl Replica {
             .filter_map(|(sequence, slot)| {
                 let digest = slot.pre_prepared_in(self.view)?.body().digest;
                 let due = slot.pre_prepared_at + BODY_PATIENCE;
-                let whole = self.has_bodies(*sequence, &digest);
+                let whole = self.has_bodies(*sequence, &digest) && !self.lacks_words(*sequence);
                 (!whole).then_some((due, *sequence, digest))
             })
     }
 
-    fn lacking(&self, digest: Digest) -> Fetch {
+    /// Whether a fresh proposal is held because gateways' words for its requests are not here.
+    pub(crate) fn lacks_words(&self, sequence: Sequence) -> bool {
+        self.unvouched_in(sequence).next().is_some()
+    }
+
+    /// What a fresh proposal of this view names, not yet agreed to here, without its gateway's word.
+    pub(crate) fn unvouched_in(&self, sequence: Sequence) -> impl Iterator<Item = RequestId> + '_ {
+        let open = self.slots.get(&sequence).filter(|slot| {
+            let due = slot.prepare_sent != Some(self.view) && slot.run.is_none();
+            due && !self.required.contains_key(&sequence)
+        });
+        let proposed = open.and_then(|slot| slot.pre_prepared_in(self.view));
+        let batch = proposed.and_then(|vote| self.batches.get(&vote.body().digest));
+        batch.into_iter().flat_map(|batch| self.unvouched(batch))
+    }
+
+    /// A gateway's word comes with the body that it is for.
+    fn lacking(&self, sequence: Sequence, digest: Digest) -> Fetch {
         let Some(batch) = self.batches.get(&digest) else {
             return Fetch::Batches(vec![digest]);
         };
         let absent = |id: &&RequestId| !self.pool.contains(id) && !self.ran.contains_key(id);
-        Fetch::Requests(batch.requests.iter().filter(absent).copied().collect())
+        let absent = batch.requests.iter().filter(absent).copied();
+        let lacking: BTreeSet<RequestId> = absent.chain(self.unvouched_in(sequence)).collect();
+        Fetch::Requests(lacking.into_iter().collect())
     }
 }
