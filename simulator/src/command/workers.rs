@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::reproduction;
 use crate::plan::Options;
 use crate::tally::Tally;
 use crate::world::run;
@@ -35,7 +36,7 @@ pub(super) fn run_all(
     std::thread::scope(|scope| {
         for job in 0..jobs.max(1) {
             let (total, next, stopped, options) = (&total, &next, &stopped, &options);
-            let tells = progress && job == 0;
+            let tells = (progress, progress && job == 0);
             scope.spawn(move || work(&(next, stopped, total), until, tells, started, options));
         }
     });
@@ -49,7 +50,7 @@ type Shared<'a> = (&'a AtomicU64, &'a AtomicBool, &'a Mutex<Tally>);
 fn work(
     (next, stopped, total): &Shared<'_>,
     until: Until,
-    tells: bool,
+    (progress, tells): (bool, bool),
     started: Instant,
     options: &(impl Fn(u64) -> Options + Sync),
 ) {
@@ -62,8 +63,12 @@ fn work(
         }
         let options = options(number);
         let report = run(&options, false);
-        if report.violation.is_some() && until.failure {
-            stopped.store(true, Ordering::Relaxed);
+        if let Some(violation) = &report.violation {
+            stopped.fetch_or(until.failure, Ordering::Relaxed);
+            if progress {
+                let again = reproduction(&options.arguments());
+                eprintln!("broken: {}: {again}", violation.invariant);
+            }
         }
         let mut total = total
             .lock()
