@@ -38,8 +38,19 @@ pub(crate) struct Ran {
     pub(crate) admissions: Admissions,
     /// When its clock started.
     pub(crate) since: Duration,
-    /// Whether it did not run there, for want of room in the table of keys.
-    pub(crate) limited: bool,
+    /// When it was handed over.
+    pub(crate) at: Duration,
+    /// Whether it did not run there, and why.
+    pub(crate) refused: Option<Refused>,
+}
+
+/// Why a request that was handed over did not run. Neither is remembered beyond [`Ran`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Its key was used with another request.
+    Reused,
+    /// Its gateway had no room in the table of keys.
+    Limit,
 }
 
 impl Replica {
@@ -92,6 +103,7 @@ impl Replica {
         for id in &names {
             // Its client tries again, whatever became of the request before.
             self.refusals.renew(id, sender);
+            self.take_up_reused(id, sender);
         }
         self.take_word(&names, (sender, &word), effects);
         outcome
@@ -121,7 +133,12 @@ impl Replica {
     ) -> Result<(), Rejection> {
         let (mut accepted, mut outcome) = (Vec::new(), Ok(()));
         for bytes in requests.iter().take(FETCH_NAMES) {
-            match self.take_body(request_id(bytes), bytes, from) {
+            let id = request_id(bytes);
+            if !self.is_wanted(&id) {
+                continue;
+            }
+            self.take_up_given(from, &id);
+            match self.take_body(id, bytes, from) {
                 Ok(true) => accepted.push(bytes.clone()),
                 Ok(false) => {}
                 Err(rejection) => outcome = Err(rejection),
@@ -131,6 +148,15 @@ impl Replica {
             effects.records.push(Record::Requests(from.0, accepted));
         }
         outcome
+    }
+
+    /// Whether a body that its gateway did not bring is of use: a batch that waits names it, or
+    /// somebody still waits for it; and a primary is given what others wait for. An answer to a
+    /// question that was settled in the meantime must not bring back what ran, or what was refused
+    /// and is not remembered would be ordered, and asked for, for ever.
+    fn is_wanted(&self, id: &RequestId) -> bool {
+        let needed = self.named.contains(id) && self.is_needed(id);
+        needed || self.is_primary() || self.refusals.is_awaited(id)
     }
 
     /// Own envelopes are in the log whole, so an own word needs no record of its own.
@@ -224,10 +250,48 @@ impl Replica {
         self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !self.is_needed(id))
     }
 
+    /// A primary is given what was refused by those who wait for it still. What they gave it before
+    /// that was refused may come a little later.
+    fn take_up_given(&mut self, by: ReplicaId, id: &RequestId) {
+        let over = self.now.monotonic.checked_sub(self.request_timeout() / 4);
+        let ran = self.ran.get(id).filter(|ran| over >= Some(ran.at));
+        if ran.is_some() && self.is_primary() && !is_on(Bug::RefusedForgotten) {
+            self.take_up_refused(by, id);
+        }
+    }
+
+    /// A refusal is decided anew for those who wait for it: the word that its gateway gave them
+    /// once more need not have come here.
+    pub(crate) fn take_up_refused(&mut self, by: ReplicaId, id: &RequestId) {
+        let Some(ran) = self.ran.get(id) else {
+            return;
+        };
+        if ran.refused.is_none() || self.keys.answered(id).is_some() {
+            return;
+        }
+        self.refusals.count_again(id);
+        let now = self.now.monotonic;
+        self.pool.insert(ran.request.clone(), by, now);
+        for (gateway, word) in &ran.admissions {
+            self.pool.admit(id, (*gateway, word.clone()), now);
+        }
+    }
+
+    /// The same where its key was used: that is decided anew, for it may be forgotten by now.
+    fn take_up_reused(&mut self, id: &RequestId, gateway: ReplicaId) {
+        let ran = self.ran.get(id);
+        let ran = ran.filter(|ran| ran.refused == Some(Refused::Reused));
+        if let Some(ran) = ran.filter(|_| self.keys.answered(id).is_none()) {
+            let request = ran.request.clone();
+            self.pool.insert(request, gateway, self.now.monotonic);
+        }
+    }
+
     /// A request that met a limit waits again once a gateway vouches for it whose word is not used
     /// up.
     fn take_up_limited(&mut self, id: &RequestId, gateway: ReplicaId) {
-        let ran = self.ran.get(id).filter(|ran| ran.limited);
+        let limited = |ran: &&Ran| ran.refused == Some(Refused::Limit);
+        let ran = self.ran.get(id).filter(limited);
         let spent = self.refusals.contains(id, gateway) || self.keys.answered(id).is_some();
         if let Some(ran) = ran.filter(|_| !spent) {
             let request = ran.request.clone();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use byzantine_proof::{BatchLeaf, ReplicaId};
 
-use crate::admission::Ran;
+use crate::admission::{Ran, Refused};
 use crate::batch::Batch;
 use crate::config::RememberedKey;
 use crate::effect::Effects;
@@ -86,6 +86,7 @@ impl Replica {
         let since = self.pool.since(&request.id).unwrap_or(self.now.monotonic);
         let pooled = self.pool.remove(&request.id);
         self.pace.forget(&request.id);
+        self.refusals.note_ran(&request.id);
         let before = self.ran.remove(&request.id);
         let mut admissions = before.map(|ran| ran.admissions).unwrap_or_default();
         admissions.extend(pooled.into_iter().flat_map(|(_, admissions)| admissions));
@@ -94,7 +95,8 @@ impl Replica {
             request: request.clone(),
             admissions,
             since,
-            limited: false,
+            at: self.now.monotonic,
+            refused: None,
         };
         self.ran.insert(request.id, ran);
     }
@@ -155,6 +157,14 @@ impl Replica {
                 gateway,
             });
         }
+        let refused = match verdict {
+            Verdict::Call { .. } => None,
+            Verdict::Reused => Some(Refused::Reused),
+            Verdict::Limit(_) => Some(Refused::Limit),
+        };
+        if let Some(ran) = self.ran.get_mut(&request.id) {
+            ran.refused = refused;
+        }
         if limited {
             self.note_limit(&request.id, gateway, sequence);
         }
@@ -169,9 +179,6 @@ impl Replica {
 
     /// A gateway had no room for a request.
     fn note_limit(&mut self, id: &RequestId, gateway: ReplicaId, sequence: Sequence) {
-        if let Some(ran) = self.ran.get_mut(id) {
-            ran.limited = true;
-        }
         self.refusals.note(*id, gateway);
         self.wait_on(id, sequence);
     }

@@ -172,6 +172,8 @@ pub enum Subject {
     NewView,
     /// Proposals that take too long, measured against earlier primaries.
     Slow,
+    /// A request that came to its end since: the word stands, and nobody need take it up.
+    Answered,
 }
 
 /// VIEW-CHANGE: carries its own justification, so a valid one moves its receiver too.

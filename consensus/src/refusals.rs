@@ -24,6 +24,8 @@ pub(crate) struct Refusals {
 struct TakenUp {
     times: u32,
     again: Duration,
+    /// Whether it ran since.
+    ran: bool,
 }
 
 #[derive(Debug, Default)]
@@ -78,12 +80,34 @@ impl Refusals {
         if now < before.again {
             return false;
         }
+        before.ran = false;
         before.times += 1;
         before.again = now + patience * 2_u32.pow(before.times.min(TAKEN_UP_DOUBLINGS));
+        self.count_again(id);
+        true
+    }
+
+    /// Every word for the request counts again.
+    pub(crate) fn count_again(&mut self, id: &RequestId) {
         for of in self.gateways.values_mut() {
             of.forget(id);
         }
-        true
+    }
+
+    /// The request was handed over: who waited for it saw that as well.
+    pub(crate) fn note_ran(&mut self, id: &RequestId) {
+        for taken_up in self.taken_up.values_mut() {
+            if let Some(taken_up) = taken_up.get_mut(id) {
+                taken_up.ran = true;
+            }
+        }
+    }
+
+    /// Whether it was taken up for somebody, and did not run since.
+    pub(crate) fn is_awaited(&self, id: &RequestId) -> bool {
+        let of =
+            |taken_up: &BTreeMap<RequestId, TakenUp>| taken_up.get(id).is_some_and(|it| !it.ran);
+        self.taken_up.values().any(of)
     }
 
     /// Whoever starts anew may wait for anything anew.
@@ -168,5 +192,17 @@ mod tests {
             refusals.take_up((ReplicaId(1), &id(*number)), Duration::ZERO, SECOND)
         });
         assert_eq!(taken.count(), TAKEN_UP);
+    }
+
+    #[test]
+    fn what_was_taken_up_is_awaited_until_it_ran() {
+        let mut refusals = Refusals::default();
+        let waits = ReplicaId(1);
+        assert!(refusals.take_up((waits, &id(0)), Duration::ZERO, SECOND));
+        assert!(refusals.is_awaited(&id(0)) && !refusals.is_awaited(&id(1)));
+        refusals.note_ran(&id(0));
+        assert!(!refusals.is_awaited(&id(0)));
+        assert!(refusals.take_up((waits, &id(0)), SECOND * 99, SECOND));
+        assert!(refusals.is_awaited(&id(0)));
     }
 }

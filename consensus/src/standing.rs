@@ -29,6 +29,7 @@ impl Replica {
         let stuck = standing == self.last_standing;
         self.last_standing = standing;
         effects.messages.push(Message::Status(standing));
+        self.update_subject(effects);
         if stuck {
             self.fetch_missing(effects);
         }

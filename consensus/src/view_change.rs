@@ -10,6 +10,7 @@ use byzantine_proof::{Digest, ReplicaId};
 use crate::batch::Batch;
 use crate::certificate::{Judge, check_suspicions, order_quorum};
 use crate::effect::{Effects, Notice};
+use crate::frame::{Fetch, Frame};
 use crate::limits::WINDOW_INTERVALS;
 use crate::message::{Message, NewView, Subject, Suspicion, ViewChange, Vote};
 use crate::record::Record;
@@ -64,6 +65,22 @@ impl Replica {
         other && patient && !is_on(Bug::SuspectsOnce)
     }
 
+    /// The word cannot be taken back, but others would take its request up for as long as the view
+    /// lasts: a refusal, which is not remembered, would be ordered again and again.
+    pub(crate) fn update_subject(&self, effects: &mut Effects) {
+        let said = self.suspicions.get(&self.config.replica);
+        let said = said.map(|said| *said.body());
+        let Some((view, Subject::Request(id))) = said.map(|said| (said.view, said.subject)) else {
+            return;
+        };
+        let speaks = view == self.view && self.abstention.is_none();
+        if speaks && !self.pool.waits(&id) {
+            let subject = Subject::Answered;
+            let suspicion = Suspicion { view, subject };
+            effects.messages.push(Message::Suspect(suspicion));
+        }
+    }
+
     /// Keeps each sender's newest suspicion; q for one view end it.
     pub(crate) fn on_suspect(
         &mut self,
@@ -75,8 +92,7 @@ impl Replica {
             return Err(Rejection::WrongView);
         }
         if let Subject::Request(id) = suspicion.subject {
-            self.take_up_refused(sender, &id);
-            self.fetch_unknown(sender, id, effects);
+            self.take_up(sender, id, effects);
         }
         let before = self
             .suspicions
@@ -90,35 +106,28 @@ impl Replica {
         Ok(())
     }
 
-    /// Whoever hears that a request is late fetches it, or the word for it, and runs a clock of his
-    /// own.
-    fn fetch_unknown(&self, sender: ReplicaId, id: RequestId, effects: &mut Effects) {
-        if sender != self.config.replica
-            && !self.pool.waits(&id)
-            && self.keys.answered(&id).is_none()
-        {
-            let fetch = crate::frame::Fetch::Requests(vec![id]);
-            effects
-                .direct
-                .push((sender, crate::frame::Frame::Fetch(fetch)));
-        }
-    }
-
-    /// A refusal is not remembered, so whoever restarted may wait for what the others
-    /// know to have run. It runs again, and is refused again; ever more seldom for the same replica,
-    /// or a faulty one could have it refused for ever.
-    fn take_up_refused(&mut self, sender: ReplicaId, id: &RequestId) {
-        let refused = self.keys.answered(id).is_none() && !is_on(Bug::RefusedForgotten);
-        let (now, patience) = (self.now.monotonic, self.request_timeout());
-        let others = refused && sender != self.config.replica;
-        if !others || !self.refusals.take_up((sender, id), now, patience) {
+    /// Whoever hears that a request is late takes it up, and runs a clock of his own. What ran here
+    /// as a call is over, even when its key is forgotten by now. But a refusal is not remembered, so whoever restarted may wait
+    /// for what the others know to have been refused. That runs again, and is refused again; ever
+    /// more seldom for the same replica, or a faulty one could have it refused for ever.
+    fn take_up(&mut self, sender: ReplicaId, id: RequestId, effects: &mut Effects) {
+        if sender == self.config.replica || self.keys.answered(&id).is_some() {
             return;
         }
-        if let Some(ran) = self.ran.get(id) {
-            let now = self.now.monotonic;
-            self.pool.insert(ran.request.clone(), sender, now);
-            for (gateway, word) in &ran.admissions {
-                self.pool.admit(id, (*gateway, word.clone()), now);
+        if self.pool.waits(&id) {
+            return;
+        }
+        let (now, patience) = (self.now.monotonic, self.request_timeout());
+        match self.ran.get(&id).map(|ran| ran.refused) {
+            Some(None) => {}
+            Some(Some(_)) if is_on(Bug::RefusedForgotten) => {}
+            refused => {
+                if self.refusals.take_up((sender, &id), now, patience) {
+                    match refused {
+                        Some(_) => self.take_up_refused(sender, &id),
+                        None => fetch(sender, id, effects),
+                    }
+                }
             }
         }
     }
@@ -359,9 +368,14 @@ impl Replica {
 }
 
 /// The word for metrics: `byzantine_view_changes_total{reason}`.
+fn fetch(from: ReplicaId, id: RequestId, effects: &mut Effects) {
+    let fetch = Frame::Fetch(Fetch::Requests(vec![id]));
+    effects.direct.push((from, fetch));
+}
+
 fn reason(subject: Subject) -> &'static str {
     match subject {
-        Subject::Request(_) => "request",
+        Subject::Request(_) | Subject::Answered => "request",
         Subject::Sequence(_) => "sequence",
         Subject::NewView => "new_view",
         Subject::Slow => "slow",

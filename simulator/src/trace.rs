@@ -164,5 +164,6 @@ fn subject(subject: Subject) -> String {
         Subject::Sequence(sequence) => format!("sequence {sequence}"),
         Subject::NewView => "new view".to_owned(),
         Subject::Slow => "a slow primary".to_owned(),
+        Subject::Answered => "what is answered".to_owned(),
     }
 }

@@ -235,16 +235,26 @@ impl Group {
 
     /// What a faulty member puts its vote key to, given to everyone else.
     pub fn forge(&mut self, id: usize, messages: &[Message], batches: &[Bytes]) {
+        let peers: Vec<usize> = (0..self.nodes.len()).filter(|peer| *peer != id).collect();
+        self.forge_with(&peers, id, messages, batches);
+    }
+
+    /// The same for some of the others only.
+    pub fn forge_to(&mut self, peers: &[usize], id: usize, messages: &[Message]) {
+        self.forge_with(peers, id, messages, &[]);
+    }
+
+    fn forge_with(&mut self, to: &[usize], id: usize, messages: &[Message], batches: &[Bytes]) {
         let origin = Digest::of(self.membership.origin().as_str().as_bytes());
         let authority = self.nodes[id].authority.as_ref();
         let envelope = Envelope::seal(&origin, replica_id(id), messages, authority);
-        for peer in (0..self.nodes.len()).filter(|peer| *peer != id) {
+        for peer in to {
             let frame = Frame::Envelope {
                 envelope: envelope.clone(),
                 batches: batches.to_vec(),
             };
             let from = replica_id(id);
-            self.handle(peer, Event::Received { from, frame });
+            self.handle(*peer, Event::Received { from, frame });
         }
     }
 

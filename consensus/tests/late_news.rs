@@ -1,0 +1,146 @@
+//! What comes late, about a request that ran, brings it back for nobody.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "shared by the test binaries"
+)]
+mod group;
+
+use std::time::Duration;
+
+use byzantine_consensus::{Message, ReplicaId, Request, Subject, Supply, Suspicion, Verdict, View};
+use group::Group;
+
+/// Gateway 1 uses a key for one request and then for another, which is refused.
+fn group_with_a_refusal(interval: u64) -> (Group, Request) {
+    let mut group = Group::new(4, 1, interval);
+    group.stabilize();
+    group.request(1, "k", "/one");
+    group.stabilize();
+    let refused = group.request(1, "k", "/two");
+    group.stabilize();
+    assert_eq!(verdicts(&group), [true, false]);
+    (group, refused)
+}
+
+/// Of each request that was ordered, whether it was called.
+fn verdicts(group: &Group) -> Vec<bool> {
+    let answers = group.nodes[0].ledger.iter().flat_map(|it| &it.answers);
+    answers
+        .map(|it| matches!(it.verdict, Verdict::Call { .. }))
+        .collect()
+}
+
+/// Member 3 says that a request was late in view 0, as often as its STATUS makes it.
+fn suspect(group: &mut Group, late: &Request) {
+    let subject = Subject::Request(late.id());
+    let suspicion = Suspicion {
+        view: View(0),
+        subject,
+    };
+    group.forge(3, &[Message::Suspect(suspicion)], &[]);
+    group.advance(Duration::from_secs(10));
+}
+
+#[test]
+fn what_ran_a_day_ago_does_not_run_again_for_a_suspicion() {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    let paid = group.request(1, "k", "/pay");
+    group.stabilize();
+    let day = Duration::from_hours(25);
+    group.advance_by(day, Duration::from_hours(1));
+    group.request(2, "other", "/");
+    group.stabilize();
+    suspect(&mut group, &paid);
+    assert_eq!(
+        group.calls(0),
+        2,
+        "the key is forgotten, the payment is not"
+    );
+}
+
+#[test]
+fn a_suspicion_has_a_refusal_decided_anew_ever_more_seldom() {
+    let (mut group, refused) = group_with_a_refusal(8);
+    for _ in 0..50 {
+        suspect(&mut group, &refused);
+    }
+    let again = verdicts(&group).len() - 2;
+    assert!((3..=9).contains(&again), "{again} times in 500 seconds");
+}
+
+#[test]
+fn whoever_suspects_over_a_refusal_says_when_it_is_content() {
+    let mut group = Group::new(7, 2, 8);
+    group.stabilize();
+    group.request(1, "k", "/one");
+    group.stabilize();
+    // Member 3 alone hears of the next, and cannot tell the primary.
+    group.cut.extend([0, 2, 4, 5, 6].map(|other| (1, other)));
+    group.cut.insert((3, 0));
+    group.request(1, "k", "/two");
+    group.stabilize();
+    group.crash(1);
+    assert_eq!(verdicts(&group), [true]);
+    group.advance(Duration::from_secs(30));
+    assert_eq!(verdicts(&group), [true, false], "others took it up");
+    group.heal();
+    group.advance(Duration::from_mins(5));
+    assert_eq!(verdicts(&group), [true, false]);
+    let up = group.nodes.iter().filter(|node| node.replica.is_some());
+    let mut views = up.map(|it| it.replica.as_ref().unwrap().standing().view);
+    assert!(views.all(|view| view == View(0)));
+}
+
+#[test]
+fn a_backup_takes_no_body_that_nobody_waits_for() {
+    let (mut group, refused) = group_with_a_refusal(2);
+    for number in 0..4 {
+        group.request(2, &format!("other-{number}"), "/");
+        group.stabilize();
+    }
+    group.advance(Duration::from_secs(1));
+    // All of them forgot it with the checkpoint. An answer that comes too late, and its word:
+    let bodies = Supply::Requests(vec![refused.encode()]);
+    group.supply(3, 2, bodies.clone());
+    group.forge(1, &[Message::Admitted(vec![refused.id()])], &[]);
+    group.advance(Duration::from_secs(30));
+    assert_eq!(verdicts(&group), [true, false, true, true, true, true]);
+    // What a primary is given somebody waits for.
+    group.supply(3, 0, bodies);
+    group.forge(1, &[Message::Admitted(vec![refused.id()])], &[]);
+    group.advance(Duration::from_secs(1));
+    assert_eq!(verdicts(&group).last(), Some(&false));
+    let standing = group.nodes[2].replica.as_ref().unwrap().standing();
+    assert_eq!((standing.pooled, standing.view), (0, View(0)));
+    assert_eq!(
+        group.nodes[0].ledger.last().unwrap().answers[0].gateway,
+        ReplicaId(1)
+    );
+}
+
+#[test]
+fn a_primary_is_given_what_its_gateway_asked_of_some_once_more() {
+    let (mut group, refused) = group_with_a_refusal(8);
+    // A liar would have the primary evicted: as one of those who suspect it, with those whom alone
+    // its gateway tells that the client tries again.
+    let slow = Suspicion {
+        view: View(0),
+        subject: Subject::Slow,
+    };
+    group.forge(1, &[Message::Suspect(slow)], &[]);
+    for _ in 0..5 {
+        group.forge_to(&[2, 3], 1, &[Message::Requests(vec![refused.encode()])]);
+        group.advance(Duration::from_secs(20));
+    }
+    let again = [true, false, false, false, false, false, false];
+    assert_eq!(verdicts(&group), again);
+    for node in &group.nodes {
+        let standing = node.replica.as_ref().unwrap().standing();
+        assert_eq!((standing.pooled, standing.view), (0, View(0)));
+    }
+}
