@@ -167,13 +167,15 @@ impl Replica {
                         answer: answer.clone(),
                     })
             }
-            Fetch::Entries(_) => None,
+            Fetch::Entries(_) | Fetch::Proposal(_) => None,
         };
         if let Some(supply) = supply {
             effects.direct.push((from, Frame::Supply(supply)));
         }
-        if let Fetch::Requests(ids) = fetch {
-            self.send_words(from, ids, effects);
+        match fetch {
+            Fetch::Requests(ids) => self.send_words(from, ids, effects),
+            Fetch::Proposal(sequence) => self.supply_proposal(from, *sequence, effects),
+            _ => {}
         }
     }
 

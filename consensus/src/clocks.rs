@@ -13,12 +13,13 @@ use crate::types::{RequestId, Sequence};
 
 impl Replica {
     /// The moments at which a clock runs out.
-    pub(crate) fn clocks(&self) -> [Option<Duration>; 8] {
+    pub(crate) fn clocks(&self) -> [Option<Duration>; 9] {
         let promise = self.promise_due().filter(|_| self.abstention.is_none());
         if self.changing {
             return [
                 self.new_view_deadline,
                 promise,
+                None,
                 None,
                 None,
                 None,
@@ -42,6 +43,7 @@ impl Replica {
             relay.filter(|relay| *relay > self.now.monotonic),
             self.probe_due(),
             self.bodies_due(),
+            self.missed_due(),
             request.map(|since| self.deadline(since)).filter(|_| armed),
             proposed.map(|since| self.deadline(since)).filter(|_| armed),
         ]
@@ -66,6 +68,7 @@ impl Replica {
         self.relay_late_requests(effects);
         self.probe(effects);
         self.fetch_bodies(effects);
+        self.fetch_missed(effects);
         if let Some(subject) = self.slowness() {
             self.suspect(subject, effects);
         }

@@ -59,6 +59,8 @@ pub enum Fetch {
         /// The leaf's place in the batch.
         index: u32,
     },
+    /// The PRE-PREPARE of the present view that the peer accepted for a sequence.
+    Proposal(Sequence),
 }
 
 /// What a peer has; all of it is checked against digests or certificates.

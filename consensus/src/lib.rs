@@ -22,6 +22,7 @@ mod incomplete;
 mod key_table;
 pub mod limits;
 mod message;
+mod missed_proposal;
 mod ordering;
 mod pace;
 mod pool;

@@ -185,6 +185,7 @@ impl Replica {
         }
         let slot = self.slot_mut(vote.sequence)?;
         let added = slot.prepares.add(message);
+        self.note_missed(&vote);
         self.confront(sender, &vote, effects);
         note_contradiction(added, sender, vote.sequence, effects)
     }

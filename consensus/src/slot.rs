@@ -9,6 +9,7 @@ use byzantine_proof::{Digest, ReplicaId};
 
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::message::{Attestation, Promise, ResultVote, Vote};
+use crate::missed_proposal::Missed;
 use crate::run::Run;
 use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified};
@@ -25,6 +26,8 @@ pub(crate) struct Slot {
     pub(crate) received: UnixMillis,
     /// The view whose primary was asked for what its proposal lacks here.
     pub(crate) bodies_asked: Option<View>,
+    /// Since when others are known to have agreed to what never came here.
+    pub(crate) missed: Option<Missed>,
     /// Whether the fresh proposal was found wanting: this replica does not PREPARE it then.
     pub(crate) declined: bool,
     pub(crate) prepares: Votes,

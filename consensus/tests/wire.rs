@@ -274,6 +274,7 @@ fn frames() -> Vec<Frame> {
         Frame::Fetch(Fetch::Requests(vec![RequestId(digest(1))])),
         Frame::Fetch(Fetch::Entries(sequence)),
         Frame::Fetch(Fetch::Outcome { sequence, index }),
+        Frame::Fetch(Fetch::Proposal(sequence)),
         Frame::Supply(Supply::Batches(vec![batch().encode()])),
         Frame::Supply(Supply::Requests(vec![request().encode()])),
         Frame::Supply(Supply::Entries(vec![entry])),

@@ -97,6 +97,7 @@ pub fn describe(frame: &Frame) -> String {
         }
         Frame::Fetch(Fetch::Batches(names)) => format!("FETCH {} batches", names.len()),
         Frame::Fetch(Fetch::Requests(ids)) => format!("FETCH requests [{}]", names(ids.iter())),
+        Frame::Fetch(Fetch::Proposal(sequence)) => format!("FETCH proposal {sequence}"),
         Frame::Fetch(Fetch::Entries(first)) => format!("FETCH entries from {first}"),
         Frame::Fetch(Fetch::Outcome { sequence, index }) => {
             format!("FETCH outcome {sequence}/{index}")
