@@ -52,11 +52,11 @@ impl Replica {
         }
     }
 
-    /// What this replica promised rested on the word of q: its VIEW-CHANGE to v+1 on q SUSPECT(v), its
-    /// watermark on q ATTESTs. q−1 of these were others, f−1 of whom may lie by now, and n−1−q say
-    /// nothing here: so 2q−n−f+1 ≥ 2 of those who report are correct, and as far at least. The highest
-    /// report but for one less than that will do; and one alone binds nobody, be it a liar's or that
-    /// of one who suspects a primary whom all others are content with.
+    /// What this replica promised rested on the word of q: its VIEW-CHANGE to v+1 on q SUSPECT(v),
+    /// its watermark on q ATTESTs. q−1 of these were others, f−1 of whom may lie by now, and n−1−q
+    /// say nothing here: so 2q−n−f+1 ≥ 2 of those who report are correct, and as far at least. The
+    /// highest report but for one less than that will do; and one alone binds nobody, be it a
+    /// liar's or that of one who suspects a primary whom all others are content with.
     fn bound(&self) -> Option<Abstention> {
         let (n, f, q) = (self.config.membership.n(), self.faults(), self.quorum());
         let witnesses = (2 * q + 1).saturating_sub(n + f).max(1);

@@ -65,7 +65,8 @@ impl Batch {
     }
 
     /// A time exactly when there are requests, not too many of them, none twice, and a gateway for
-    /// each; RESOLVEs of what comes before, likewise. Whether these are justified is [`Resolution`]'s to say.
+    /// each; RESOLVEs of what comes before, likewise. Whether these are justified is
+    /// [`Resolution`]'s to say.
     pub fn is_valid(&self) -> bool {
         let mut names = self.requests.clone();
         names.sort_unstable();

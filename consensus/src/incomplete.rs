@@ -59,7 +59,8 @@ impl Replica {
         self.unvouched_in(sequence).next().is_some()
     }
 
-    /// What a fresh proposal of this view names, not yet agreed to here, without its gateway's word.
+    /// What a fresh proposal of this view, not agreed to here yet, names
+    /// without its gateway's word.
     pub(crate) fn unvouched_in(&self, sequence: Sequence) -> impl Iterator<Item = RequestId> + '_ {
         let open = self.slots.get(&sequence).filter(|slot| {
             let due = slot.prepare_sent != Some(self.view) && slot.run.is_none();

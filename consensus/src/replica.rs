@@ -373,8 +373,8 @@ impl Replica {
             let own = signed.sender == self.config.replica;
             match open_one(&self.origin, signed, self.authority.as_ref()) {
                 Ok(message) if own => self.recall(&message, effects),
-                // Where somebody stands, and what his clients want now, only he himself says: an old
-                // message would mislead.
+                // Where somebody stands, and what his clients want now, only he himself says: an
+                // old message would mislead.
                 Ok(message) if is_of_its_time(message.body()) => {}
                 Ok(message) => self.on_message(&message, effects),
                 Err(rejection) => reject(effects, from, rejection, "relay"),
@@ -382,8 +382,8 @@ impl Replica {
         }
     }
 
-    /// What this replica said and does not know any more: a primary that lost its memory learns from
-    /// the others which view it opened, and a gateway for which requests it vouched.
+    /// What this replica said and does not know any more: a primary that lost its memory learns
+    /// from the others which view it opened, and a gateway for which requests it vouched.
     fn recall(&mut self, message: &Verified<Message>, effects: &mut Effects) {
         match message.body() {
             Message::NewView(vote) if !is_on(Bug::OwnViewIgnored) => {

@@ -107,9 +107,10 @@ impl Replica {
     }
 
     /// Whoever hears that a request is late takes it up, and runs a clock of his own. What ran here
-    /// as a call is over, even when its key is forgotten by now. But a refusal is not remembered, so whoever restarted may wait
-    /// for what the others know to have been refused. That runs again, and is refused again; ever
-    /// more seldom for the same replica, or a faulty one could have it refused for ever.
+    /// as a call is over, even when its key is forgotten by now. But a refusal is not remembered,
+    /// so whoever restarted may wait for what the others know to have been refused. That runs
+    /// again, and is refused again; ever more seldom for the same replica, or a faulty one could
+    /// have it refused for ever.
     fn take_up(&mut self, sender: ReplicaId, id: RequestId, effects: &mut Effects) {
         if sender == self.config.replica || self.keys.answered(&id).is_some() {
             return;

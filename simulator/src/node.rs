@@ -425,7 +425,8 @@ impl Node {
         Ok(())
     }
 
-    /// Answers the clients that wait here. That another gateway has no room is no answer of this one's.
+    /// Answers the clients that wait here. That another gateway has no room is no answer of this
+    /// one's.
     fn reply(&self, life: &mut Life, settlement: &Settlement, turn: &mut Turn) {
         for (index, settled) in settlement.answers.iter().enumerate() {
             let limit = matches!(settled.verdict, Verdict::Limit(_));

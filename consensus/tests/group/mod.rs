@@ -2,11 +2,11 @@
 //! synced, and an app that adds numbers. Nothing here waits; time moves when a test says so.
 
 mod answers;
+mod log;
 mod members;
 mod seals;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use byzantine_consensus::limits::GATEWAY_KEYS;
 use byzantine_consensus::{
     Abstention, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Envelope, Event,
-    Execution, Fetch, Frame, KeySource, Keys, LedgerState, Log, Message, Notice, Outcome, Record,
+    Execution, Fetch, Frame, KeySource, Keys, LedgerState, Message, Notice, Outcome, Record,
     Recovered, Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement, Supply,
     Time, UnixMillis, Verdict, open_one,
 };
@@ -22,31 +22,11 @@ use byzantine_proof::tree::{Frontier, leaf_hash};
 use byzantine_proof::{Digest, Membership};
 
 use answers::{Verdicts, answer};
+use log::MemoryLog;
 use members::{membership, secrets};
 use seals::Seals;
 
 const START: u64 = 1_700_000_000_000;
-
-/// A log in memory: what was not synced is gone after a crash.
-#[derive(Debug, Default)]
-pub struct MemoryLog {
-    synced: Vec<Vec<u8>>,
-    pending: Vec<Vec<u8>>,
-}
-
-impl Log for MemoryLog {
-    type Error = Infallible;
-
-    fn append(&mut self, record: &[u8]) -> Result<(), Infallible> {
-        self.pending.push(record.to_vec());
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), Infallible> {
-        self.synced.append(&mut self.pending);
-        Ok(())
-    }
-}
 
 /// One member with its disk and its app.
 pub struct Node {

@@ -85,8 +85,8 @@ impl Checks {
         }
     }
 
-    /// Every verdict is that of the table of keys, and no correct gateway is charged for what it did
-    /// not let in.
+    /// Every verdict is that of the table of keys, and no correct gateway is charged for what it
+    /// did not let in.
     ///
     /// # Errors
     /// The promise that is broken.
