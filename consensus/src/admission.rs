@@ -103,7 +103,7 @@ impl Replica {
         for id in &names {
             // Its client tries again, whatever became of the request before.
             self.refusals.renew(id, sender);
-            self.take_up_reused(id, sender);
+            self.take_up_forgotten(id, sender);
         }
         self.take_word(&names, (sender, &word), effects);
         outcome
@@ -277,10 +277,12 @@ impl Replica {
         }
     }
 
-    /// The same where its key was used: that is decided anew, for it may be forgotten by now.
-    fn take_up_reused(&mut self, id: &RequestId, gateway: ReplicaId) {
+    /// A request that was handed over, and that no key remembers, waits again once its gateway
+    /// brings it anew: its key was used with another request and may be free by now, or agreed time
+    /// has passed what was remembered of its own. A word that others show brings nothing back.
+    fn take_up_forgotten(&mut self, id: &RequestId, gateway: ReplicaId) {
         let ran = self.ran.get(id);
-        let ran = ran.filter(|ran| ran.refused == Some(Refused::Reused));
+        let ran = ran.filter(|ran| ran.refused != Some(Refused::Limit));
         if let Some(ran) = ran.filter(|_| self.keys.answered(id).is_none()) {
             let request = ran.request.clone();
             self.pool.insert(request, gateway, self.now.monotonic);
@@ -322,6 +324,15 @@ impl Replica {
         if self.is_proposed_above(id, sequence) {
             self.pool.mark_proposed(id);
         }
+    }
+
+    /// What batches name that are not handed over yet.
+    pub(crate) fn needed(&self) -> BTreeSet<RequestId> {
+        let batches = self.batches.values();
+        let waiting = batches.filter(|batch| batch.sequence > self.dispatched);
+        waiting
+            .flat_map(|batch| batch.requests.iter().copied())
+            .collect()
     }
 
     /// Whether a batch that is not handed over yet names this request.

@@ -39,6 +39,10 @@ impl Replica {
         self.forget_settled();
         self.dispatch_committed(effects);
         self.rename_requests();
+        let needed = self.needed();
+        let keys = &self.keys;
+        self.pool
+            .drop_idle(|id| needed.contains(id) || keys.answered(id).is_none());
     }
 
     fn take_up_ledger(&mut self, ledger: LedgerState) {
@@ -130,11 +134,14 @@ impl Replica {
         self.on_message(message, done);
     }
 
-    /// No quota: all of them were here before the crash, and none was handed over since.
+    /// No quota: all of them were here before the crash. Those that were answered stay only where a
+    /// batch names them again.
     fn restore_bodies(&mut self, by: ReplicaId, requests: &[Bytes]) {
         for request in requests.iter().filter_map(KnownRequest::parse) {
-            if self.keys.answered(&request.id).is_none() {
-                self.pool.insert(request, by, self.now.monotonic);
+            let id = request.id;
+            self.pool.insert(request, by, self.now.monotonic);
+            if self.keys.answered(&id).is_some() {
+                self.pool.mark_answered(&id);
             }
         }
     }

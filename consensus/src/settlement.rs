@@ -289,16 +289,17 @@ impl Replica {
         self.required = self.required.split_off(&stable.next());
         self.recorded = self.recorded.split_off(&stable.next());
         self.batches.retain(|_, batch| batch.sequence > stable);
-        self.ran.retain(|_, ran| ran.sequence > stable);
+        // A batch above may name what ran below: the only copy of its body may be this one.
+        let needed = self.needed();
+        self.ran
+            .retain(|id, ran| ran.sequence > stable || needed.contains(id));
         self.next_sequence = self.next_sequence.max(stable.next());
         self.named = self
             .batches
             .values()
             .flat_map(|batch| batch.requests.clone())
             .collect();
-        let mut pool = std::mem::take(&mut self.pool);
-        pool.drop_idle(|id| self.is_needed(id));
-        self.pool = pool;
+        self.pool.drop_idle(|id| needed.contains(id));
     }
 
     /// Asks peers whose app answered otherwise for the answer, so that people see what differs.

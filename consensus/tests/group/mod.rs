@@ -224,7 +224,8 @@ impl Group {
         self.forge_with(peers, id, messages, &[]);
     }
 
-    fn forge_with(&mut self, to: &[usize], id: usize, messages: &[Message], batches: &[Bytes]) {
+    /// The same, with batches beside them.
+    pub fn forge_with(&mut self, to: &[usize], id: usize, messages: &[Message], batches: &[Bytes]) {
         let origin = Digest::of(self.membership.origin().as_str().as_bytes());
         let authority = self.nodes[id].authority.as_ref();
         let envelope = Envelope::seal(&origin, replica_id(id), messages, authority);

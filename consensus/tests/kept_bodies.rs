@@ -1,0 +1,84 @@
+//! A body that a batch names is kept until that batch is handed over, whatever became of the request.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "shared by the test binaries"
+)]
+mod group;
+
+use std::time::Duration;
+
+use byzantine_consensus::{
+    Batch, Message, ReplicaId, Request, Sequence, UnixMillis, Verdict, View, Vote,
+};
+use group::Group;
+
+/// The primary, which is faulty, tells some backups of a batch.
+fn propose(group: &mut Group, to: &[usize], sequence: u64, request: &Request) {
+    let sequence = Sequence(sequence);
+    let batch = Batch {
+        sequence,
+        time: Some(UnixMillis(group.time().unix.0)),
+        requests: vec![request.id()],
+        gateways: vec![ReplicaId(1)],
+        resolutions: vec![],
+    };
+    let vote = Vote {
+        view: View(0),
+        sequence,
+        digest: batch.digest(),
+    };
+    group.forge_with(to, 0, &[Message::PrePrepare(vote)], &[batch.encode()]);
+}
+
+/// A batch above a checkpoint names what ran below it, and prepares at replicas 2 and 3 before the
+/// checkpoint is stable.
+fn group_with_a_batch_that_looks_back() -> Group {
+    let mut group = Group::new(4, 1, 2);
+    group.stabilize();
+    let old = group.request(1, "old", "/");
+    group.stabilize();
+    group.crash(0);
+    propose(&mut group, &[2, 3], 3, &old);
+    group.stabilize();
+    let new = group.request(1, "new", "/");
+    propose(&mut group, &[1, 2, 3], 2, &new);
+    group.stabilize();
+    group
+}
+
+/// All of them got over it, and the old request ran once.
+fn goes_on(group: &mut Group) {
+    group.request(2, "next", "/");
+    group.advance(Duration::from_secs(60));
+    for node in group.nodes.iter().skip(1) {
+        let standing = node.replica.as_ref().unwrap().standing();
+        assert!(standing.committed >= Sequence(4), "{standing:?}");
+        let answers = node.ledger.iter().flat_map(|it| &it.answers);
+        let calls = answers.filter(|it| matches!(it.verdict, Verdict::Call { .. }));
+        assert_eq!(calls.count(), 3);
+    }
+}
+
+#[test]
+fn a_checkpoint_leaves_what_a_batch_above_it_names() {
+    let mut group = group_with_a_batch_that_looks_back();
+    let stable = group.nodes[2].replica.as_ref().unwrap().standing().stable;
+    assert_eq!(stable, Sequence(2));
+    goes_on(&mut group);
+}
+
+#[test]
+fn so_does_a_restart_of_all() {
+    let mut group = group_with_a_batch_that_looks_back();
+    for id in 1..4 {
+        group.crash(id);
+    }
+    for id in 1..4 {
+        group.start(id);
+    }
+    goes_on(&mut group);
+}
