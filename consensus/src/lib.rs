@@ -25,6 +25,7 @@ mod message;
 mod missed_proposal;
 mod ordering;
 mod pace;
+mod passed_checkpoint;
 mod pool;
 mod promising;
 mod proposed_time;

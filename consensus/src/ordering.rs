@@ -310,7 +310,9 @@ impl Replica {
         let resolves = batch.requests.is_empty() && !batch.resolutions.is_empty();
         let reserved = vote.sequence > self.last_for_requests();
         let belongs = resolves && !self.reserved_is_used(vote.sequence);
-        let held = fresh && reserved && !belongs;
+        let null = batch.requests.is_empty() && batch.resolutions.is_empty();
+        let leads = null && self.leads_past_checkpoint(vote.sequence);
+        let held = fresh && reserved && !belongs && !leads;
         if held && is_on(Bug::SkewDeclined) {
             let primary = self.primary();
             crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");

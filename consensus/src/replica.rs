@@ -309,6 +309,7 @@ impl Replica {
         self.propose_resolutions(effects);
         self.propose(effects);
         self.beat(effects);
+        self.pass_checkpoint(effects);
         self.review_abstention(effects);
         self.withhold_votes(effects);
         self.pace.set_running(self.primary_owes());
