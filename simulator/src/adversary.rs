@@ -32,6 +32,7 @@ mod drop_reproposals;
 mod duplicate_view_changes;
 mod equivocate;
 mod exhaust_sequences;
+mod false_entries;
 mod false_height;
 mod false_promise;
 mod flood_requests;
@@ -39,6 +40,7 @@ mod forged_prepared;
 mod forged_resolve;
 mod future_views;
 mod high_watermark;
+mod garbage_relay;
 mod hoard_certificates;
 mod impersonate;
 mod invent_request;
@@ -66,7 +68,9 @@ mod stale_checkpoint;
 mod stall;
 mod suspect_always;
 mod talk_to_some;
+mod unasked_supply;
 mod undecodable;
+mod unjustified_resolve;
 mod usurp;
 mod whisper_suspicion;
 mod withhold_body;
@@ -127,17 +131,32 @@ impl Scene<'_> {
 
     /// An envelope of this liar's around any bytes.
     pub fn seal_raw(&self, messages: Vec<Bytes>) -> Frame {
+        Frame::Envelope {
+            envelope: self.envelope(messages),
+            batches: Vec::new(),
+        }
+    }
+
+    /// Any bytes, signed, as certificates carry messages.
+    pub fn signed_raw(&self, message: Bytes) -> SignedMessage {
+        let signature = self.envelope(vec![message.clone()]).signature;
+        SignedMessage {
+            sender: self.me,
+            digests: vec![message_digest(&message)],
+            message,
+            signature,
+        }
+    }
+
+    fn envelope(&self, messages: Vec<Bytes>) -> Envelope {
         let digests = messages.iter().map(message_digest);
         let joined: Vec<u8> = digests.flat_map(|digest| *digest.as_bytes()).collect();
         let parts = [&self.origin.as_bytes()[..], &[self.me.0], &joined];
         let signed = Digest::tagged("byzantine-envelope/v1", &parts);
-        Frame::Envelope {
-            envelope: Envelope {
-                sender: self.me,
-                messages,
-                signature: self.authority.sign(&signed),
-            },
-            batches: Vec::new(),
+        Envelope {
+            sender: self.me,
+            messages,
+            signature: self.authority.sign(&signed),
         }
     }
 
@@ -151,19 +170,7 @@ impl Scene<'_> {
 
     /// One message, signed, as certificates carry it.
     pub fn signed(&self, message: &Message) -> SignedMessage {
-        let envelope = Envelope::seal(
-            &self.origin,
-            self.me,
-            std::slice::from_ref(message),
-            self.authority,
-        );
-        let message = envelope.messages[0].clone();
-        SignedMessage {
-            sender: self.me,
-            digests: vec![message_digest(&message)],
-            message,
-            signature: envelope.signature,
-        }
+        self.signed_raw(message.encode())
     }
 
     /// Everyone but this liar.

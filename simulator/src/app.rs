@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use byzantine_consensus::{Request, RequestId};
+use byzantine_consensus::{Request, RequestId, Retention};
+
+use crate::keys::expiry;
 
 /// How many accounts there are.
 pub const ACCOUNTS: usize = 5;
@@ -21,17 +23,20 @@ pub struct Bank {
     pub applied: u64,
     /// Its answer, stored with the state.
     pub last: String,
-    /// Every request executed in this line of states, with its number.
-    pub executed: BTreeMap<RequestId, u64>,
+    /// Every request executed in this line of states: its number, and until when it is remembered.
+    pub executed: BTreeMap<RequestId, (u64, u64)>,
+    kept: Retention,
 }
 
-impl Default for Bank {
-    fn default() -> Self {
+impl Bank {
+    /// A bank that has executed nothing, in a world that remembers keys that long.
+    pub const fn new(kept: Retention) -> Self {
         Self {
             balances: [OPENING; ACCOUNTS],
             applied: 0,
             last: String::new(),
             executed: BTreeMap::new(),
+            kept,
         }
     }
 }
@@ -96,12 +101,25 @@ impl Operation {
 pub const UNKNOWN: &str = "unknown";
 
 impl Bank {
-    /// Executes one call; `Err` tells the number under which the same request ran before.
+    /// How long keys are remembered.
+    pub const fn kept(&self) -> Retention {
+        self.kept
+    }
+
+    /// Executes one call at an agreed time; `Err` tells the number under which the same request ran
+    /// before.
     ///
     /// # Errors
-    /// When the request was executed before in this line of states.
-    pub fn call(&mut self, ordinal: u64, id: RequestId, request: &Request) -> Result<String, u64> {
-        if let Some(before) = self.executed.insert(id, ordinal) {
+    /// When the request was executed before in this line of states, and its key not forgotten since.
+    pub fn call(
+        &mut self,
+        (ordinal, time): (u64, u64),
+        id: RequestId,
+        request: &Request,
+    ) -> Result<String, u64> {
+        let expires = expiry(&self.kept, request.key_source, time);
+        let before = self.executed.insert(id, (ordinal, expires));
+        if let Some((before, _)) = before.filter(|(_, expires)| *expires >= time) {
             return Err(before);
         }
         let operation = Operation::of(request);
@@ -125,10 +143,12 @@ impl Bank {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Faults;
+    use crate::keys::retention;
 
     #[test]
     fn money_moves_and_none_is_made() {
-        let mut bank = Bank::default();
+        let mut bank = Bank::new(retention(0, Faults::NONE));
         let all = Operation::Transfer {
             from: 0,
             to: 1,

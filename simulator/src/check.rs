@@ -17,8 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byzantine_consensus::{Digest, ReplicaId, RequestId, Sequence};
 
+use crate::executor::Called;
+
 pub use agreement::ledgers_agree;
-pub use history::witness;
+pub use history::{Runs, witness};
 pub use linearizability::linearizable;
 pub use quotas::refusal;
 
@@ -61,7 +63,7 @@ pub struct Checks {
     roots: BTreeMap<u64, cosignatures::Roots>,
     attested: BTreeMap<ReplicaId, cosignatures::Attested>,
     calls: BTreeMap<u64, RequestId>,
-    numbers: BTreeMap<RequestId, u64>,
+    runs: BTreeMap<RequestId, BTreeMap<u64, Called>>,
     let_in: quotas::LetIn,
     /// Whether apps may differ, so that an odd answer blames nobody.
     pub odd_apps: bool,
@@ -77,14 +79,19 @@ impl Checks {
     ///
     /// # Errors
     /// The promise that this breaks.
-    pub fn called(&mut self, by: ReplicaId, calls: &[(u64, RequestId)]) -> Result<(), Violation> {
+    pub fn called(&mut self, by: ReplicaId, calls: &[Called]) -> Result<(), Violation> {
         if !self.is_correct(by) {
             return Ok(());
         }
-        for (ordinal, id) in calls {
-            let first = *self.calls.entry(*ordinal).or_insert(*id);
-            let number = *self.numbers.entry(*id).or_insert(*ordinal);
-            if first != *id || number != *ordinal {
+        for call in calls {
+            let first = *self.calls.entry(call.ordinal).or_insert(call.id);
+            let runs = self.runs.entry(call.id).or_default();
+            let equal = *runs.entry(call.ordinal).or_insert(*call) == *call;
+            // Only what was forgotten may run again.
+            let mut pairs = runs.values().zip(runs.values().skip(1));
+            let twice = pairs.any(|(before, after)| before.expires >= after.time);
+            if first != call.id || !equal || twice {
+                let (id, ordinal) = (call.id, call.ordinal);
                 let detail = format!("replica {by} ran {id} as call {ordinal}, others did not");
                 return Err(Violation::new("exactly-once", detail));
             }

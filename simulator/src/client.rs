@@ -2,6 +2,7 @@
 //! no answer comes. An answer counts only with k cosignatures over a tree that holds its leaf.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{Authority, KeySource, Membership, Request, RequestId};
@@ -13,6 +14,9 @@ use crate::fault::Fault;
 use crate::ledger::Proven;
 use crate::plan::Plan;
 use crate::random::Random;
+
+/// Lengths of bodies, where requests have any: mostly short ones, since all are hashed.
+const BODIES: [usize; 8] = [0, 0, 1, 10, 100, 100, 1000, 70_000];
 
 /// One request in the history that checkers look at.
 #[derive(Debug, Clone)]
@@ -60,6 +64,10 @@ pub struct Clients {
     shunned: Vec<usize>,
     /// Whether a refusal is taken for an answer, or asked for again elsewhere.
     content: Random,
+    /// Whose keys gateways make, in worlds that forget those sooner.
+    keyless: Option<Random>,
+    /// What requests carry beside their line, in worlds where they carry more.
+    luggage: Option<Random>,
 }
 
 /// What a client with several addresses remembers: it stays where it was answered, and keeps away
@@ -102,6 +110,9 @@ impl Clients {
                 Vec::new()
             },
             content: Random::new(plan.options.seed, "refusals"),
+            keyless: (plan.faults.has(Fault::ShortKeys))
+                .then(|| Random::new(plan.options.seed, "keyless")),
+            luggage: luggage(plan.options.seed),
         }
     }
 
@@ -139,7 +150,7 @@ impl Clients {
         let reused = reused.filter(|_| self.random.chance(100));
         let key = reused.unwrap_or_else(|| format!("key-{number}"));
         let (method, target) = operation.line();
-        let request = Request {
+        let mut request = Request {
             method: method.to_owned(),
             target,
             headers: Vec::new(),
@@ -147,6 +158,7 @@ impl Clients {
             key,
             key_source: KeySource::Client,
         };
+        self.load(&mut request);
         let id = request.id();
         self.calls.push(Call {
             client,
@@ -158,6 +170,32 @@ impl Clients {
         });
         self.waiting[client] = Some((number, 1));
         Some((number, request))
+    }
+
+    /// After how long a copy of a request comes once more by itself, if it does: only where its key
+    /// may be forgotten by then, else it would change nothing.
+    pub fn stray(&mut self, kept: Duration) -> Option<u64> {
+        let random = self.keyless.as_mut()?;
+        let kept = u64::try_from(kept.as_micros()).unwrap_or(u64::MAX);
+        let late = random.between(0, kept.saturating_mul(3));
+        random.chance(150).then_some(late)
+    }
+
+    /// What does not change what a request asks for.
+    fn load(&mut self, request: &mut Request) {
+        let keyless = self.keyless.as_mut();
+        if keyless.is_some_and(|random| random.chance(300)) {
+            request.key_source = KeySource::Gateway;
+        }
+        let Some(random) = &mut self.luggage else {
+            return;
+        };
+        for number in 0..random.below(3) {
+            let value = random.number().to_string().into_bytes();
+            request.headers.push((format!("x-{number}"), value));
+        }
+        let length = random.pick(&BODIES);
+        request.body = Bytes::from(vec![b'b'; length]);
     }
 
     fn operation(&mut self) -> Operation {
@@ -238,6 +276,12 @@ impl Clients {
         known.good = Some(known.asked);
         Ok(())
     }
+}
+
+/// In one run of ten.
+fn luggage(seed: u64) -> Option<Random> {
+    let mut random = Random::new(seed, "luggage");
+    random.chance(100).then_some(random)
 }
 
 /// The leaf of a proven answer to a call.

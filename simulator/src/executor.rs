@@ -8,13 +8,14 @@ use std::rc::Rc;
 use bytes::Bytes;
 use byzantine_consensus::{
     Answer, Digest, Disagreement, Execution, ExecutionItem, Membership, Outcome, Place, Request,
-    RequestId, Sequence, UnixMillis, Verdict, VerdictWriter, request_id,
+    RequestId, Retention, Sequence, UnixMillis, Verdict, VerdictWriter, request_id,
 };
 use byzantine_proof::{FieldBlock, LeafKind, RequestFields, ResponseLeaf};
 
 use crate::app::Bank;
 use crate::check::refusal;
 use crate::fault::Fault;
+use crate::keys::expiry;
 use crate::ledger::Ledger;
 use crate::plan::AppKind;
 
@@ -79,10 +80,23 @@ pub struct Ran {
     pub sequence: Sequence,
     /// What the core is told; `None` when its log has it.
     pub outcomes: Option<Vec<Outcome>>,
-    /// Each call that reached the app: its number and its request.
-    pub calls: Vec<(u64, RequestId)>,
+    /// Each call that reached the app.
+    pub calls: Vec<Called>,
     /// Whether an answer was lost.
     pub lost: bool,
+}
+
+/// A call that reached the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Called {
+    /// Its number.
+    pub ordinal: u64,
+    /// Its request.
+    pub id: RequestId,
+    /// When, in agreed milliseconds.
+    pub time: u64,
+    /// Until when the request is remembered.
+    pub expires: u64,
 }
 
 /// A request that ran twice in one line of states, with both numbers.
@@ -91,11 +105,11 @@ pub struct Twice(pub RequestId, pub u64, pub u64);
 
 impl Executor {
     /// An app at genesis.
-    pub fn new(kind: AppKind, answers: Answers) -> Self {
+    pub fn new(kind: AppKind, kept: Retention, answers: Answers) -> Self {
         Self {
             kind,
             answers,
-            bank: Bank::default(),
+            bank: Bank::new(kept),
             queue: VecDeque::new(),
             history: BTreeMap::new(),
             noted: (Sequence(0), Vec::new()),
@@ -128,9 +142,7 @@ impl Executor {
         if !keeps_notes {
             self.noted = (Sequence(0), Vec::new());
         }
-        if self.kind == AppKind::Memory {
-            self.bank = Bank::default();
-        }
+        self.app_dies();
     }
 
     /// Runs the next batch, if there is one.
@@ -198,11 +210,12 @@ impl Executor {
             self.app_dies();
         }
         self.bring_to(ordinal, ledger)?;
-        let mut content = self.call(ordinal, item, ran)?;
+        let numbered = (ordinal, execution.time.0);
+        let mut content = self.call(numbered, item, ran)?;
         if accident == Some(Fault::AppAfter) {
             self.app_dies();
             self.bring_to(ordinal, ledger)?;
-            content = self.call(ordinal, item, ran)?;
+            content = self.call(numbered, item, ran)?;
         }
         if let Some(mark) = self.oddness.and_then(|oddness| oddness.mark(ordinal)) {
             content = format!("{content} at {mark}");
@@ -231,19 +244,29 @@ impl Executor {
     }
 
     /// A durable app that has executed this call answers as it did.
-    fn call(&mut self, ordinal: u64, item: &ExecutionItem, ran: &mut Ran) -> Result<String, Twice> {
+    fn call(
+        &mut self,
+        (ordinal, time): (u64, u64),
+        item: &ExecutionItem,
+        ran: &mut Ran,
+    ) -> Result<String, Twice> {
         if self.bank.applied == ordinal {
             return Ok(self.bank.last.clone());
         }
-        ran.calls.push((ordinal, item.request_id));
         let id = item.request_id;
-        let called = self.bank.call(ordinal, id, &item.request);
+        ran.calls.push(Called {
+            ordinal,
+            id,
+            time,
+            expires: expiry(&self.bank.kept(), item.request.key_source, time),
+        });
+        let called = self.bank.call((ordinal, time), id, &item.request);
         called.map_err(|before| Twice(id, before, ordinal))
     }
 
     fn app_dies(&mut self) {
         if self.kind == AppKind::Memory {
-            self.bank = Bank::default();
+            self.bank = Bank::new(self.bank.kept());
         }
     }
 
@@ -254,11 +277,11 @@ impl Executor {
         }
         let applied = self.bank.applied;
         let bank = &mut self.bank;
-        let mut replay = |number: u64, id: RequestId, request: &Request| {
+        let mut replay = |(number, time): (u64, u64), id: RequestId, request: &Request| {
             if number <= bank.applied || number >= ordinal {
                 return Ok(());
             }
-            let called = bank.call(number, id, request);
+            let called = bank.call((number, time), id, request);
             called.map(drop).map_err(|before| Twice(id, before, number))
         };
         let lacking = ledger.entries().iter();
@@ -276,14 +299,15 @@ impl Executor {
                 let bytes = requests.get(&settled.request_id);
                 let request = bytes.and_then(|bytes| Request::decode(bytes));
                 if let (Verdict::Call { ordinal }, Some(request)) = (settled.verdict, request) {
-                    replay(ordinal, settled.request_id, &request)?;
+                    replay((ordinal, entry.time.0), settled.request_id, &request)?;
                 }
             }
         }
         for execution in self.history.values() {
             for item in &execution.items {
                 if let Verdict::Call { ordinal } = item.verdict {
-                    replay(ordinal, item.request_id, &item.request)?;
+                    let numbered = (ordinal, execution.time.0);
+                    replay(numbered, item.request_id, &item.request)?;
                 }
             }
         }

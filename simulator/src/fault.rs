@@ -69,11 +69,13 @@ pub enum Fault {
     Sieve,
     /// Gateways may have so few keys remembered that clients are refused.
     FewKeys,
+    /// Keys are forgotten so soon that a request whose answer was missed runs again.
+    ShortKeys,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Loss,
         Self::Duplicate,
         Self::Reorder,
@@ -105,6 +107,7 @@ impl Fault {
         Self::Remain,
         Self::Sieve,
         Self::FewKeys,
+        Self::ShortKeys,
     ];
 
     /// The word on the command line.
@@ -141,6 +144,7 @@ impl Fault {
             Self::Remain => "remain",
             Self::Sieve => "sieve",
             Self::FewKeys => "few-keys",
+            Self::ShortKeys => "short-keys",
         }
     }
 
@@ -152,7 +156,7 @@ impl Fault {
 
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Faults(u32);
+pub struct Faults(u64);
 
 impl Faults {
     /// No fault at all.

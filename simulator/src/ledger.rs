@@ -18,7 +18,8 @@ pub struct Ledger {
     certificates: BTreeMap<Sequence, Certificate>,
     nodes: HashMap<(u8, u64), Digest>,
     frontier: Frontier,
-    answered: HashMap<RequestId, (Sequence, usize)>,
+    /// The newest answer to each request: its place, and until when it is remembered.
+    answered: HashMap<RequestId, (Sequence, usize, u64)>,
     /// How many entries survive a crash.
     durable: usize,
     stable: Option<Sequence>,
@@ -49,8 +50,8 @@ impl Ledger {
         for (index, settled) in settlement.answers.iter().enumerate() {
             // Who met a limit may ask again, and is then told what became of it.
             if !matches!(settled.verdict, Verdict::Limit(_)) {
-                let place = (settlement.sequence, index);
-                self.answered.entry(settled.request_id).or_insert(place);
+                let place = (settlement.sequence, index, settled.expires.0);
+                self.answered.insert(settled.request_id, place);
             }
         }
         self.append_leaves(&settlement);
@@ -176,10 +177,12 @@ impl Ledger {
         })
     }
 
-    /// The answer to a request with its proof, if it is settled and certified.
+    /// The answer to a request with its proof, if it is settled and certified, and not forgotten.
     pub fn prove(&self, id: &RequestId) -> Option<Proven> {
-        let (sequence, index) = *self.answered.get(id)?;
-        self.prove_at(sequence, index)
+        let (sequence, index, expires) = *self.answered.get(id)?;
+        let time = self.entries.last()?.time.0;
+        let remembered = expires >= time;
+        remembered.then(|| self.prove_at(sequence, index)).flatten()
     }
 
     /// An answer by its place, with its proof, if it is settled and certified.

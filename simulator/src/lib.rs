@@ -13,6 +13,7 @@ pub mod command;
 pub mod disk;
 pub mod executor;
 pub mod fault;
+pub mod keys;
 pub mod ledger;
 pub mod log;
 pub mod member;

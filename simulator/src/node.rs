@@ -22,12 +22,6 @@ use crate::log::{JournalLog, Opened, Promise};
 use crate::plan::Plan;
 
 /// When virtual time began, on a correct wall clock.
-/// How long a key that a client chose is remembered.
-pub const CLIENT_RETENTION: Duration = Duration::from_hours(24);
-
-/// The same for one that a gateway made.
-pub const GATEWAY_RETENTION: Duration = Duration::from_mins(10);
-
 const START: u64 = 1_700_000_000_000;
 
 /// What comes to a node.
@@ -149,9 +143,9 @@ impl Node {
             view_change_timeout: view_change,
             checkpoint_interval: plan.checkpoint_interval,
             clock_bound: bound,
-            client_key_retention: CLIENT_RETENTION,
-            gateway_key_retention: GATEWAY_RETENTION,
-            gateway_keys: plan.gateway_keys,
+            client_key_retention: plan.keys.client,
+            gateway_key_retention: plan.keys.gateway,
+            gateway_keys: plan.keys.gateway_keys,
             verdicts: Arc::new(Verdicts(membership)),
         };
         Self {
@@ -160,7 +154,7 @@ impl Node {
             inbox: Vec::new(),
             disk: SimulatedDisk::default(),
             ledger: Ledger::default(),
-            executor: Executor::new(plan.app, answers),
+            executor: Executor::new(plan.app, plan.keys, answers),
             skew: 0,
             promise: Promise::default(),
             marked: false,
@@ -435,11 +429,8 @@ impl Node {
             }
             let id = settled.request_id;
             for client in life.waiting.remove(&id).unwrap_or_default() {
-                let proven = if limit {
-                    self.ledger.prove_at(settlement.sequence, index)
-                } else {
-                    self.ledger.prove(&id)
-                };
+                // Its key may be forgotten already, where many sequences came at once.
+                let proven = self.ledger.prove_at(settlement.sequence, index);
                 turn.replies
                     .extend(proven.map(|proven| (client, id, proven)));
             }

@@ -4,10 +4,11 @@
 
 use std::fmt::Write as _;
 
-use byzantine_consensus::limits::GATEWAY_KEYS;
+use byzantine_consensus::Retention;
 
 use crate::adversary::AttackKind;
 use crate::fault::{Fault, Faults};
+use crate::keys;
 use crate::random::Random;
 use crate::sabotage::Bug;
 
@@ -145,8 +146,8 @@ pub struct Plan {
     pub timeouts: [u64; 3],
     /// K.
     pub checkpoint_interval: u64,
-    /// How many keys a gateway may have remembered: in some worlds so few that clients are refused.
-    pub gateway_keys: u32,
+    /// How long keys are remembered, and how many of one gateway's.
+    pub keys: Retention,
     /// Whether real keys sign.
     pub real_keys: bool,
 }
@@ -171,7 +172,7 @@ impl Plan {
         let tolerated = options.members.saturating_sub(1) / 3;
         let faults = present(options, &mut random);
         let liars = liars(faults, tolerated, options.members, &mut random);
-        let drawn = AttackKind::draw(&mut random);
+        let drawn = AttackKind::draw(options.seed, &mut random);
         let attack = match options.attack {
             Some(chosen) => Some(chosen),
             None if faults.has(Fault::Liar) => Some(drawn),
@@ -209,7 +210,7 @@ impl Plan {
             app_time: if slow { 300 } else { 3 } * MILLISECOND,
             timeouts: drawn_timeouts,
             checkpoint_interval: random.pick(&[2, 4, 8, 16]),
-            gateway_keys: gateway_keys(options, faults),
+            keys: keys::retention(options.seed, faults),
             real_keys: random.chance(10),
         }
     }
@@ -217,17 +218,6 @@ impl Plan {
     /// q.
     pub fn quorum(&self) -> usize {
         (self.options.members + self.faulty + 2) / 2
-    }
-}
-
-/// By a stream of its own, so that a seed's other choices do not depend on it.
-fn gateway_keys(options: &Options, faults: Faults) -> u32 {
-    let mut random = Random::new(options.seed, "quotas");
-    let few = random.pick(&[1, 2, 3, 5, 8]);
-    if faults.has(Fault::FewKeys) {
-        few
-    } else {
-        GATEWAY_KEYS
     }
 }
 
@@ -239,6 +229,7 @@ fn present(options: &Options, random: &mut Random) -> Faults {
         let later = match fault {
             Fault::Sieve => Some(250),
             Fault::FewKeys => Some(150),
+            Fault::ShortKeys => Some(120),
             _ => None,
         };
         if let Some(per_mille) = later {

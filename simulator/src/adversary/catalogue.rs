@@ -53,12 +53,14 @@ catalogue! {
     DuplicateViewChanges duplicate_view_changes "duplicate-view-changes";
     Equivocate equivocate "equivocate";
     ExhaustSequences exhaust_sequences "exhaust-sequences";
+    FalseEntries false_entries "false-entries";
     FalseHeight false_height "false-height";
     FalsePromise false_promise "false-promise";
     FloodRequests flood_requests "flood-requests";
     ForgedPrepared forged_prepared "forged-prepared";
     ForgedResolve forged_resolve "forged-resolve";
     FutureViews future_views "future-views";
+    GarbageRelay garbage_relay "garbage-relay";
     HighWatermark high_watermark "high-watermark";
     HoardCertificates hoard_certificates "hoard-certificates";
     Impersonate impersonate "impersonate";
@@ -86,7 +88,9 @@ catalogue! {
     Stall stall "stall";
     SuspectAlways suspect_always "suspect-always";
     TalkToSome talk_to_some "talk-to-some";
+    UnaskedSupply unasked_supply "unasked-supply";
     Undecodable undecodable "undecodable";
+    UnjustifiedResolve unjustified_resolve "unjustified-resolve";
     Usurp usurp "usurp";
     WhisperSuspicion whisper_suspicion "whisper-suspicion";
     WithholdBody withhold_body "withhold-body";
@@ -96,17 +100,38 @@ catalogue! {
 }
 
 impl AttackKind {
+    /// Those that came after seeds were recorded, drawn by a stream of their own.
+    const LATER: &[Self] = &[
+        Self::FalseEntries,
+        Self::GarbageRelay,
+        Self::UnaskedSupply,
+        Self::UnjustifiedResolve,
+    ];
+
     /// The attack of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// Any of them; more often those that alone make a replica reject what it must reject.
-    pub fn draw(random: &mut Random) -> Self {
-        if random.chance(120) {
+    /// What a seed says: `random` draws any of the older ones, and streams of its own now and then
+    /// another instead, so that the rest of old seeds stays as it was.
+    pub fn draw(seed: u64, random: &mut Random) -> Self {
+        let older: Vec<Self> = Self::ALL.iter().copied().filter(Self::is_older).collect();
+        let drawn = if random.chance(120) {
             random.pick(&[Self::FloodRequests, Self::Impersonate, Self::Undecodable])
         } else {
-            random.pick(Self::ALL)
+            random.pick(&older)
+        };
+        let mut own = Random::new(seed, "attacks");
+        match own.below(1000) {
+            // These alone make a replica reject some of what it must reject.
+            0..40 => Self::Undecodable,
+            40..120 => own.pick(Self::LATER),
+            _ => drawn,
         }
+    }
+
+    fn is_older(&self) -> bool {
+        !Self::LATER.contains(self)
     }
 }

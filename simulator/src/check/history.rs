@@ -1,16 +1,20 @@
 //! The witness of linearizability: the order of the ledger. Replayed on a bank of its own, it
 //! must give every answer that a client was given, and agree with real time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use byzantine_consensus::{Request, RequestId, Settlement, Verdict, request_id};
+use byzantine_consensus::{Request, RequestId, Retention, Settlement, Verdict, request_id};
 use byzantine_proof::LeafKind;
 
 use super::Violation;
 use crate::app::Bank;
 use crate::client::Call;
 use crate::executor::is_app_leaf;
+use crate::keys::expiry;
+
+/// How often each request ran: more than once only where its key was forgotten in between.
+pub type Runs = BTreeMap<RequestId, usize>;
 
 /// Replays the ledger, and compares it with what clients saw.
 ///
@@ -19,31 +23,49 @@ use crate::executor::is_app_leaf;
 pub fn witness(
     ledger: &[Arc<Settlement>],
     calls: &[Call],
+    kept: Retention,
     odd_apps: bool,
-) -> Result<Bank, Violation> {
-    let (bank, places) = replay(ledger, odd_apps)?;
+) -> Result<(Bank, Runs), Violation> {
+    let (bank, places) = replay(ledger, kept, odd_apps)?;
     answers_are_the_ledgers(calls, &places)?;
     order_respects_time(calls)?;
-    Ok(bank)
+    let ran = |leaves: &Vec<Leaf>| leaves.iter().filter(|leaf| leaf.ran.is_some()).count();
+    let runs = places.iter().map(|(id, leaves)| (*id, ran(leaves)));
+    Ok((bank, runs.collect()))
+}
+
+/// One answer in the ledger.
+struct Leaf {
+    position: u64,
+    content: String,
+    /// The agreed time.
+    time: u64,
+    /// Until when its key was remembered, if this is of a call.
+    ran: Option<u64>,
 }
 
 /// Where each answered request is, and what its answer was.
 ///
 /// A refusal is not remembered, so a request may be refused more than once, and then run.
-type Places = BTreeMap<RequestId, Vec<(u64, String)>>;
+type Places = BTreeMap<RequestId, Vec<Leaf>>;
 
-fn replay(ledger: &[Arc<Settlement>], odd_apps: bool) -> Result<(Bank, Places), Violation> {
-    let (mut bank, mut places, mut ordinal) = (Bank::default(), Places::new(), 0);
-    let mut ran = BTreeSet::new();
+fn replay(
+    ledger: &[Arc<Settlement>],
+    kept: Retention,
+    odd_apps: bool,
+) -> Result<(Bank, Places), Violation> {
+    let (mut bank, mut places, mut ordinal) = (Bank::new(kept), Places::new(), 0);
     for settlement in ledger {
         let requests: BTreeMap<RequestId, _> = settlement
             .requests
             .iter()
             .map(|bytes| (request_id(bytes), bytes))
             .collect();
+        let time = settlement.time.0;
         for (settled, position) in settlement.answers.iter().zip(settlement.size_before..) {
             let id = settled.request_id;
             let content = String::from_utf8_lossy(&settled.answer.content).into_owned();
+            let mut ran = None;
             if let Verdict::Call { ordinal: number } = settled.verdict {
                 ordinal += 1;
                 let request = requests.get(&id).and_then(|bytes| Request::decode(bytes));
@@ -52,15 +74,15 @@ fn replay(ledger: &[Arc<Settlement>], odd_apps: bool) -> Result<(Bank, Places), 
                     let detail = format!("call {number} stands where {ordinal} is due");
                     return Err(Violation::new("order", detail));
                 }
-                check_call(&mut bank, number, id, &request, settled, odd_apps)?;
+                check_call(&mut bank, (number, time), &request, settled, odd_apps)?;
+                ran = Some(expiry(&kept, request.key_source, time));
             }
-            let found = places.entry(id).or_default();
-            let runs = matches!(settled.verdict, Verdict::Call { .. });
-            if runs && !ran.insert(id) {
-                let detail = format!("{id} has leaves at {} and {position}", found[0].0);
-                return Err(Violation::new("exactly-once", detail));
-            }
-            found.push((position, content));
+            places.entry(id).or_default().push(Leaf {
+                position,
+                content,
+                time,
+                ran,
+            });
         }
         if !bank.is_sound() {
             return Err(Violation::new("bank", format!("{:?}", bank.balances)));
@@ -71,13 +93,13 @@ fn replay(ledger: &[Arc<Settlement>], odd_apps: bool) -> Result<(Bank, Places), 
 
 fn check_call(
     bank: &mut Bank,
-    number: u64,
-    id: RequestId,
+    (number, time): (u64, u64),
     request: &Request,
     settled: &byzantine_consensus::SettledAnswer,
     odd_apps: bool,
 ) -> Result<(), Violation> {
-    let expected = bank.call(number, id, request).map_err(|before| {
+    let id = settled.request_id;
+    let expected = bank.call((number, time), id, request).map_err(|before| {
         Violation::new(
             "exactly-once",
             format!("{id} ran as {before} and as {number}"),
@@ -105,19 +127,23 @@ fn answers_are_the_ledgers(calls: &[Call], places: &Places) -> Result<(), Violat
         let Some(returned) = &call.returned else {
             continue;
         };
-        let settled = places.get(&call.id);
-        let proven = (returned.position, returned.content.clone());
-        let equal = settled.is_some_and(|found| found.contains(&proven));
-        if !equal {
-            let detail = format!("a client was proven {returned:?}, the ledger has {settled:?}");
+        let settled = places.get(&call.id).map_or(&[][..], Vec::as_slice);
+        let proven = |leaf: &&Leaf| {
+            (leaf.position, &leaf.content) == (returned.position, &returned.content)
+        };
+        let Some(leaf) = settled.iter().find(proven) else {
+            let found: Vec<u64> = settled.iter().map(|leaf| leaf.position).collect();
+            let detail = format!("a client was proven {returned:?}, the ledger has {found:?}");
             return Err(Violation::new("durability", detail));
-        }
+        };
         let earlier = calls.iter().take_while(|other| other.id != call.id);
         let same_key = earlier.filter(|other| other.request.key == call.request.key);
-        let answered = |other: &Call| other.returned.as_ref().map(|it| it.kind);
-        let mut used = same_key.filter_map(answered);
-        // Who was refused for want of room has not used the key.
-        let used = used.any(|kind| kind != LeafKind::Limit);
+        let mut runs = same_key.filter_map(|other| places.get(&other.id)).flatten();
+        // Who was refused for want of room has not used the key, nor has who is forgotten.
+        let used = runs.any(|other| {
+            let remembered = other.ran.is_some_and(|expires| expires >= leaf.time);
+            other.position < leaf.position && remembered
+        });
         if used && returned.kind == LeafKind::App {
             let detail = format!("{} ran although its key was used before", call.id);
             return Err(Violation::new("reuse", detail));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use byzantine_proof::LeafKind;
 
-use super::Violation;
+use super::{Runs, Violation};
 use crate::app::{ACCOUNTS, OPENING, Operation};
 use crate::client::Call;
 
@@ -28,7 +28,24 @@ type Done = [u64; 4];
 
 /// Whether some order of the calls explains every answer and respects real time. `None` when the
 /// history is too long or too tangled to tell.
-pub fn linearizable(calls: &[Call]) -> Option<Result<(), Violation>> {
+///
+/// Of the ledger it takes how often each request ran: beyond the first time only where its key was
+/// forgotten, which another checker sees to. Each such run may take effect, too.
+pub fn linearizable(calls: &[Call], runs: &Runs) -> Option<Result<(), Violation>> {
+    let again = calls.iter().flat_map(|call| {
+        let reused = call
+            .returned
+            .as_ref()
+            .is_some_and(|it| it.kind == LeafKind::Reused);
+        let told = usize::from(!reused);
+        let ran = runs.get(&call.id).copied().unwrap_or(0);
+        let event = || Event {
+            operation: call.operation,
+            invoked: call.invoked,
+            returned: None,
+        };
+        std::iter::repeat_with(event).take(ran.saturating_sub(told))
+    });
     let events: Vec<Event<'_>> = calls
         .iter()
         .filter(|call| {
@@ -45,6 +62,7 @@ pub fn linearizable(calls: &[Call]) -> Option<Result<(), Violation>> {
                 returned: known.map(|it| (it.at, it.content.as_str())),
             }
         })
+        .chain(again)
         .collect();
     if events.len() > LONGEST {
         return None;

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use byzantine_consensus::{
-    Batch, Digest, KeySource, Limit, ReplicaId, Request, RequestId, Settlement, Verdict, request_id,
+    Batch, Digest, Limit, ReplicaId, Request, RequestId, Retention, Settlement, Verdict, request_id,
 };
 
 use byzantine_proof::{LeafKind, ResponseLeaf};
 
 use super::{Checks, Violation};
+use crate::keys::expiry;
 use crate::ledger::Proven;
-use crate::node::{CLIENT_RETENTION, GATEWAY_RETENTION};
 
 /// A key that is remembered.
 struct Known {
@@ -23,7 +23,7 @@ struct Known {
 
 /// The keys within their retention, and how many a gateway may have.
 struct Table {
-    quota: u32,
+    kept: Retention,
     keys: BTreeMap<Digest, Known>,
 }
 
@@ -51,7 +51,7 @@ impl Table {
         let of = || self.keys.values().filter(|known| known.gateway == gateway);
         let keys = u32::try_from(of().count()).unwrap_or(u32::MAX);
         let first = of().map(|known| known.expires).min().unwrap_or(time);
-        (keys >= self.quota).then_some(Limit {
+        (keys >= self.kept.gateway_keys).then_some(Limit {
             gateway,
             keys,
             seconds: (first - time) / 1000 + 1,
@@ -90,9 +90,9 @@ impl Checks {
     ///
     /// # Errors
     /// The promise that is broken.
-    pub fn charged(&self, ledger: &[Arc<Settlement>], quota: u32) -> Result<(), Violation> {
+    pub fn charged(&self, ledger: &[Arc<Settlement>], kept: Retention) -> Result<(), Violation> {
         let mut table = Table {
-            quota,
+            kept,
             keys: BTreeMap::new(),
         };
         for settlement in ledger {
@@ -139,11 +139,7 @@ impl Checks {
                 return broken(format!("{id} of {gateway}: {found:?} where {due} is due"));
             }
             if due == "call" {
-                let kept = match request.key_source {
-                    KeySource::Client => CLIENT_RETENTION,
-                    KeySource::Gateway => GATEWAY_RETENTION,
-                };
-                let expires = time + u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+                let expires = expiry(&table.kept, request.key_source, time);
                 table.keys.insert(
                     key,
                     Known {

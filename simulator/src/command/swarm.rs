@@ -36,6 +36,9 @@ pub(super) struct Swarm {
     /// Faults that are left out
     #[arg(long, value_parser = Faults::parse)]
     without: Option<Faults>,
+    /// Faults that are present in each run, whatever its seed says
+    #[arg(long, value_parser = Faults::parse)]
+    with: Option<Faults>,
     /// Threads
     #[arg(long, default_value_t = 1)]
     jobs: usize,
@@ -83,6 +86,7 @@ impl Swarm {
         Options {
             requests: self.requests.unwrap_or(drawn.requests),
             allowed,
+            forced: self.with.unwrap_or_default(),
             ..drawn
         }
     }

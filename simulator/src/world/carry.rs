@@ -173,6 +173,7 @@ impl World {
             return;
         };
         self.submit_somewhere(client, request.clone());
+        self.stray(client, &request);
         if self.plan.faults.has(Fault::Retry) && self.random.chance(200) {
             self.trace.count(Fault::Retry.name());
             self.submit_somewhere(client, request);
@@ -184,6 +185,20 @@ impl World {
             attempt,
         };
         self.at(self.plan.patience, impatience);
+    }
+
+    /// A copy that was under way for long reaches a gateway, and nobody waits for its answer.
+    fn stray(&mut self, client: usize, request: &Request) {
+        let Some(delay) = self.clients.stray(self.plan.keys.client) else {
+            return;
+        };
+        let request = Box::new(request.clone());
+        let submit = Happening::Submit {
+            client,
+            gateway: client % self.plan.options.members,
+            request,
+        };
+        self.at(delay, submit);
     }
 
     fn submit_somewhere(&mut self, client: usize, request: Request) {

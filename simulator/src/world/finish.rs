@@ -9,11 +9,13 @@ use super::{HEALED_LIMIT, Happening, Report, World};
 use crate::check::{Violation, ledgers_agree, linearizable, witness};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
-use crate::node::CLIENT_RETENTION;
 use crate::plan::{MILLISECOND, SECOND};
 
 /// What clocks may be wrong in all, in milliseconds: far less than what a liar would gain from.
 const HOUR: u64 = 3_600_000;
+
+/// A request ran once more, its key having been forgotten.
+pub(super) const RAN_AGAIN: &str = "ran again";
 
 impl World {
     /// The replicas that were healed and are correct: everything is up to them.
@@ -181,10 +183,14 @@ impl World {
         let longest = ledgers_agree(&self.checks, &ledgers)?;
         let latest = self.places[0].node.wall_clock(self.now) + HOUR;
         self.checks.judged(&longest, latest)?;
-        self.checks.charged(&longest, self.plan.gateway_keys)?;
-        let bank = witness(&longest, &self.clients.calls, self.checks.odd_apps)?;
+        self.checks.charged(&longest, self.plan.keys)?;
+        let calls = &self.clients.calls;
+        let (bank, runs) = witness(&longest, calls, self.plan.keys, self.checks.odd_apps)?;
+        if runs.values().any(|times| *times > 1) {
+            self.trace.count(RAN_AGAIN);
+        }
         if !self.checks.odd_apps {
-            match linearizable(&self.clients.calls) {
+            match linearizable(calls, &runs) {
                 Some(judged) => judged?,
                 None => self.trace.count("history too tangled"),
             }
@@ -259,7 +265,7 @@ impl World {
             return Ok(());
         }
         self.trace.count("another day");
-        let passed = CLIENT_RETENTION + Duration::from_secs(1);
+        let passed = self.plan.keys.client + Duration::from_secs(1);
         for place in &mut self.places {
             place.node.skew += i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
         }
