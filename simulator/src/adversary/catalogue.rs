@@ -59,6 +59,7 @@ catalogue! {
     FloodRequests flood_requests "flood-requests";
     ForgedPrepared forged_prepared "forged-prepared";
     ForgedResolve forged_resolve "forged-resolve";
+    ForgedViews forged_views "forged-views";
     FutureViews future_views "future-views";
     GarbageRelay garbage_relay "garbage-relay";
     HighWatermark high_watermark "high-watermark";
@@ -77,6 +78,7 @@ catalogue! {
     PrepareBoth prepare_both "prepare-both";
     ProposeToSome propose_to_some "propose-to-some";
     ReorderClients reorder_clients "reorder-clients";
+    RepeatRecent repeat_recent "repeat-recent";
     ReplayBatch replay_batch "replay-batch";
     ReplayOld replay_old "replay-old";
     ResolveTwice resolve_twice "resolve-twice";
@@ -84,6 +86,7 @@ catalogue! {
     SilentResults silent_results "silent-results";
     SkipSequences skip_sequences "skip-sequences";
     SplitResults split_results "split-results";
+    SpoiledRequests spoiled_requests "spoiled-requests";
     StaleCheckpoint stale_checkpoint "stale-checkpoint";
     Stall stall "stall";
     SuspectAlways suspect_always "suspect-always";
@@ -103,7 +106,10 @@ impl AttackKind {
     /// Those that came after seeds were recorded, drawn by a stream of their own.
     const LATER: &[Self] = &[
         Self::FalseEntries,
+        Self::ForgedViews,
         Self::GarbageRelay,
+        Self::RepeatRecent,
+        Self::SpoiledRequests,
         Self::UnaskedSupply,
         Self::UnjustifiedResolve,
     ];
@@ -126,7 +132,7 @@ impl AttackKind {
         match own.below(1000) {
             // These alone make a replica reject some of what it must reject.
             0..40 => Self::Undecodable,
-            40..120 => own.pick(Self::LATER),
+            40..160 => own.pick(Self::LATER),
             _ => drawn,
         }
     }
