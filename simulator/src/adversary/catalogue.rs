@@ -122,7 +122,11 @@ impl AttackKind {
     /// What a seed says: `random` draws any of the older ones, and streams of its own now and then
     /// another instead, so that the rest of old seeds stays as it was.
     pub fn draw(seed: u64, random: &mut Random) -> Self {
-        let older: Vec<Self> = Self::ALL.iter().copied().filter(Self::is_older).collect();
+        let older: Vec<Self> = Self::ALL
+            .iter()
+            .copied()
+            .filter(|kind| kind.is_older())
+            .collect();
         let drawn = if random.chance(120) {
             random.pick(&[Self::FloodRequests, Self::Impersonate, Self::Undecodable])
         } else {
@@ -137,7 +141,7 @@ impl AttackKind {
         }
     }
 
-    fn is_older(&self) -> bool {
-        !Self::LATER.contains(self)
+    fn is_older(self) -> bool {
+        !Self::LATER.contains(&self)
     }
 }

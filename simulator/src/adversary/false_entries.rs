@@ -39,17 +39,21 @@ fn spoil_certificate(scene: &mut Scene<'_>, entry: &mut Entry) {
     match scene.random.below(6) {
         0 => certificate.cosignatures.truncate(1),
         1 => {
-            let first = certificate.cosignatures.first().cloned();
+            let first = certificate.cosignatures.first().copied();
             let many = certificate.cosignatures.len();
             certificate.cosignatures = first.into_iter().cycle().take(many).collect();
         }
         2 => certificate.size += 1,
         3 => {
             // Everybody's, in the name of the next.
-            let made: Vec<_> = certificate.cosignatures.iter().map(|(_, made)| made.clone()).collect();
+            let made: Vec<_> = certificate
+                .cosignatures
+                .iter()
+                .map(|(_, made)| *made)
+                .collect();
             let names = certificate.cosignatures.iter_mut();
             for ((_, own), other) in names.zip(made.iter().cycle().skip(1)) {
-                *own = other.clone();
+                *own = *other;
             }
         }
         4 => certificate.sequence = certificate.sequence.next(),

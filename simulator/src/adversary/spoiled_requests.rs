@@ -12,7 +12,8 @@ pub(super) struct SpoiledRequests;
 
 impl Attack for SpoiledRequests {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
-        let heard = &scene.heard.requests;
+        let heard = scene.heard.requests.iter().filter(|it| !it.is_empty());
+        let heard: Vec<&Bytes> = heard.collect();
         if scene.random.chance(900) || heard.is_empty() {
             return Vec::new();
         }

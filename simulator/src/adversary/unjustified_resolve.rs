@@ -90,17 +90,18 @@ fn unjustified(scene: &mut Scene<'_>, sequence: Sequence) -> Resolution {
 /// What others said of that kind, of each the newest.
 fn heard(scene: &Scene<'_>, kind: &'static str) -> Vec<SignedMessage> {
     let heard = scene.heard.signed.get(kind).into_iter().flatten();
-    let one_each: BTreeMap<ReplicaId, SignedMessage> =
-        heard.map(|signed| (signed.sender, signed.clone())).collect();
+    let one_each: BTreeMap<ReplicaId, SignedMessage> = heard
+        .map(|signed| (signed.sender, signed.clone()))
+        .collect();
     let needed = scene.members - scene.faulty;
     one_each.into_values().take(needed).collect()
 }
 
 fn in_all_names(scene: &Scene<'_>, signed: &SignedMessage) -> Vec<SignedMessage> {
-    let names = (0..scene.members - scene.faulty).filter_map(|id| u8::try_from(id).ok());
-    let named = names.map(|id| SignedMessage {
+    let members = (0..scene.members - scene.faulty).filter_map(|id| u8::try_from(id).ok());
+    let misnamed = members.map(|id| SignedMessage {
         sender: ReplicaId(id),
         ..signed.clone()
     });
-    named.collect()
+    misnamed.collect()
 }

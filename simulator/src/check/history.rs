@@ -128,9 +128,8 @@ fn answers_are_the_ledgers(calls: &[Call], places: &Places) -> Result<(), Violat
             continue;
         };
         let settled = places.get(&call.id).map_or(&[][..], Vec::as_slice);
-        let proven = |leaf: &&Leaf| {
-            (leaf.position, &leaf.content) == (returned.position, &returned.content)
-        };
+        let proven =
+            |leaf: &&Leaf| (leaf.position, &leaf.content) == (returned.position, &returned.content);
         let Some(leaf) = settled.iter().find(proven) else {
             let found: Vec<u64> = settled.iter().map(|leaf| leaf.position).collect();
             let detail = format!("a client was proven {returned:?}, the ledger has {found:?}");
