@@ -110,7 +110,7 @@ impl Bank {
     /// before.
     ///
     /// # Errors
-    /// When the request was executed before in this line of states, and its key not forgotten since.
+    /// When the request was executed before in this line of states, and its key is remembered.
     pub fn call(
         &mut self,
         (ordinal, time): (u64, u64),

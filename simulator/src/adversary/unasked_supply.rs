@@ -1,4 +1,4 @@
-//! A replica that supplies what nobody asked for, and asks for what there is not, or too much of it.
+//! A replica that supplies what nobody asked for, and asks for what there is not, or for too much.
 
 use bytes::Bytes;
 use byzantine_consensus::limits::FETCH_NAMES;

@@ -258,8 +258,8 @@ impl World {
         Ok(())
     }
 
-    /// Where gateways have few keys: a day later all of them are forgotten, and everybody is
-    /// served. A liar, or a disk that went back, may bring an old request again then.
+    /// Where gateways have few keys: later all of them are forgotten, and everybody is served.
+    /// A liar, or a disk that went back, may bring an old request again then.
     fn live_another_day(&mut self) -> Result<(), Violation> {
         if !self.plan.faults.has(Fault::FewKeys) || !self.checks.faulty.is_empty() {
             return Ok(());
