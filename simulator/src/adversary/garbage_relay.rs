@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Frame, Message, ReplicaId, SignedMessage, Subject, Suspicion, message_digest,
+    Digest, Frame, Message, ReplicaId, SignedMessage, Subject, Suspicion, message_digest,
 };
 
 use super::{Attack, Scene};
@@ -22,8 +22,20 @@ impl Attack for GarbageRelay {
         }
         let others = scene.others();
         let to = others[scene.random.place(others.len())];
+        if scene.random.chance(200) {
+            return vec![(to, unsigned(scene))];
+        }
         vec![(to, Frame::Relay(garbage(scene, to)))]
     }
+}
+
+/// An envelope of its own under a signature that is for something else.
+fn unsigned(scene: &Scene<'_>) -> Frame {
+    let mut frame = scene.seal(&[Message::Requests(Vec::new())]);
+    if let Frame::Envelope { envelope, .. } = &mut frame {
+        envelope.signature = scene.authority.sign(&Digest::of(b"something else"));
+    }
+    frame
 }
 
 fn garbage(scene: &mut Scene<'_>, to: ReplicaId) -> Vec<SignedMessage> {

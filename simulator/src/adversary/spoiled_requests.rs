@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use byzantine_consensus::limits::{FETCH_NAMES, GATEWAY_REQUESTS};
-use byzantine_consensus::{Frame, Message, ReplicaId, RequestId, request_id};
+use byzantine_consensus::{Frame, Message, ReplicaId, Request, RequestId, request_id};
 
 use super::{Attack, Scene};
 
@@ -36,7 +36,8 @@ impl Attack for SpoiledRequests {
     }
 }
 
-/// Cut off anywhere, with one byte that is another, or with more behind it.
+/// Cut off anywhere, with one byte that is another, or with more behind it. What is a request even
+/// so is cut off: it would run, and no client asked for it.
 fn spoiled(scene: &mut Scene<'_>, whole: &Bytes) -> Bytes {
     let mut bytes = whole.to_vec();
     // Long bodies say nothing: what is read is at both ends.
@@ -50,6 +51,9 @@ fn spoiled(scene: &mut Scene<'_>, whole: &Bytes) -> Bytes {
             bytes[last - place] ^= 0x80;
         }
         _ => bytes.push(0),
+    }
+    if Request::decode(&bytes).is_some() {
+        bytes.pop();
     }
     Bytes::from(bytes)
 }
