@@ -14,9 +14,6 @@ use crate::plan::{MILLISECOND, SECOND};
 /// What clocks may be wrong in all, in milliseconds: far less than what a liar would gain from.
 const HOUR: u64 = 3_600_000;
 
-/// A request ran once more, its key having been forgotten.
-pub(super) const RAN_AGAIN: &str = "ran again";
-
 impl World {
     /// The replicas that were healed and are correct: everything is up to them.
     fn healthy(&self) -> Vec<usize> {
@@ -187,7 +184,7 @@ impl World {
         let calls = &self.clients.calls;
         let (bank, runs) = witness(&longest, calls, self.plan.keys, self.checks.odd_apps)?;
         if runs.values().any(|times| *times > 1) {
-            self.trace.count(RAN_AGAIN);
+            self.trace.count(Fault::ShortKeys.name());
         }
         if !self.checks.odd_apps {
             match linearizable(calls, &runs) {
