@@ -61,7 +61,8 @@ fn ask_and_verify(cluster: Cluster, wallet: &Service) {
         "--output=jsonpath={.data.policy}",
     ]);
     std::fs::write(&policy, text).expect("the policy can be kept");
-    let url = format!("{}/accounts", wallet.door().url());
+    let door = wallet.door();
+    let url = format!("{}/accounts", door.url());
     let policy = policy.to_string_lossy();
     let body = r#"{"owner":"ada","opening":100}"#;
     let called = programs::byz(["call", "POST", &url, "--body", body, "--policy", &policy]);

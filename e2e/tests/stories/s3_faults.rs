@@ -209,7 +209,9 @@ async fn honest_again(scene: &Scene) {
 }
 
 async fn right_balance(scene: &Scene) {
-    let client = Client::new(vec![scene.service.door().url()], scene.policy.clone());
+    // Where it forwards a port, it does so for as long as it is kept.
+    let door = scene.service.door();
+    let client = Client::new(vec![door.url()], scene.policy.clone());
     let answer = client
         .call(&Call::get("/accounts/lied-to-0", "after-the-lie"), 0)
         .await;

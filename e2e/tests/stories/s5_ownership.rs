@@ -104,7 +104,8 @@ async fn neighbours_do_not_meet(first: &Service, second: &Service) {
         404,
         "ada is known next door"
     );
-    let wrong = Client::new(vec![first.door().url()], there);
+    let door = first.door();
+    let wrong = Client::new(vec![door.url()], there);
     let answer = wrong.once(&Call::get("/accounts/ada", "whose"), 0).await;
     assert!(
         answer.is_err(),
