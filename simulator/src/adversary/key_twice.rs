@@ -5,10 +5,19 @@ use byzantine_consensus::{Frame, Message, ReplicaId, Request};
 
 /// The attack.
 #[derive(Debug, Default)]
-pub(super) struct KeyTwice;
+pub(super) struct KeyTwice {
+    sent: u32,
+}
+
+/// How many it brings: a gateway that never falls silent lets no pool ever be empty.
+const MOST: u32 = 600;
 
 impl Attack for KeyTwice {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
+        if self.sent >= MOST {
+            return Vec::new();
+        }
+        self.sent += 1;
         let heard = &scene.heard.requests;
         let Some(bytes) = heard.get(scene.random.place(heard.len())) else {
             return Vec::new();
