@@ -1,4 +1,5 @@
-//! A body that a batch names is kept until that batch is handed over, whatever became of the request.
+//! A body that a batch names is kept until that batch is handed over, whatever became of its
+//! request.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[allow(
@@ -53,7 +54,7 @@ fn group_with_a_batch_that_looks_back() -> Group {
 /// All of them got over it, and the old request ran once.
 fn goes_on(group: &mut Group) {
     group.request(2, "next", "/");
-    group.advance(Duration::from_secs(60));
+    group.advance(Duration::from_mins(1));
     for node in group.nodes.iter().skip(1) {
         let standing = node.replica.as_ref().unwrap().standing();
         assert!(standing.committed >= Sequence(4), "{standing:?}");
