@@ -373,15 +373,10 @@ impl Replica {
         if slot.committed.is_some() {
             return;
         }
-        let votes = self
-            .config
-            .membership
-            .ids()
-            .filter_map(|id| slot.commits.of(id));
-        let candidate = votes
-            .map(|vote| *vote.body())
-            .find(|vote| slot.commits.count(vote) >= quorum);
-        let Some(vote) = candidate else { return };
+        let mut candidates = slot.commits.bodies();
+        let committed = candidates.find(|vote| slot.commits.count(vote) >= quorum);
+        drop(candidates);
+        let Some(vote) = committed else { return };
         let certificate = CommitCertificate {
             vote,
             commits: slot.commits.matching(&vote),

@@ -384,14 +384,15 @@ impl Replica {
     }
 
     /// What this replica said and does not know any more: a primary that lost its memory learns
-    /// from the others which view it opened, and a gateway for which requests it vouched.
+    /// from the others which view it opened, and a gateway for which requests it vouched. Of its
+    /// COMMITs it keeps those of two views, and the certificate of the others may rest on a third.
     fn recall(&mut self, message: &Verified<Message>, effects: &mut Effects) {
         match message.body() {
             Message::NewView(vote) if !is_on(Bug::OwnViewIgnored) => {
                 self.new_view_sent = self.new_view_sent.max(Some(vote.view));
                 self.on_message(message, effects);
             }
-            Message::Admitted(_) => self.on_message(message, effects),
+            Message::Admitted(_) | Message::Commit(_) => self.on_message(message, effects),
             _ => {}
         }
     }

@@ -152,6 +152,12 @@ impl Votes {
         self.saying(vote).count()
     }
 
+    /// What was voted for, by anybody.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = Vote> + '_ {
+        let all = self.newest.values().chain(self.other.values());
+        all.map(|vote| *vote.body())
+    }
+
     fn saying(&self, vote: &Vote) -> impl Iterator<Item = &Verified<Vote>> {
         let all = self.newest.values().chain(self.other.values());
         all.filter(move |candidate| candidate.body() == vote)
