@@ -250,23 +250,23 @@ impl Replica {
         self.ran.contains_key(id) || (self.keys.answered(id).is_some() && !self.is_needed(id))
     }
 
-    /// A primary is given what was refused by those who wait for it still. What they gave it before
-    /// that was refused may come a little later.
+    /// A primary is given what ran, and no key remembers, by those who wait for it still. What they
+    /// gave it before it ran may come a little later.
     fn take_up_given(&mut self, by: ReplicaId, id: &RequestId) {
         let over = self.now.monotonic.checked_sub(self.request_timeout() / 4);
         let ran = self.ran.get(id).filter(|ran| over >= Some(ran.at));
         if ran.is_some() && self.is_primary() && !is_on(Bug::RefusedForgotten) {
-            self.take_up_refused(by, id);
+            self.take_up_ran(by, id);
         }
     }
 
-    /// A refusal is decided anew for those who wait for it: the word that its gateway gave them
-    /// once more need not have come here.
-    pub(crate) fn take_up_refused(&mut self, by: ReplicaId, id: &RequestId) {
+    /// What ran here, and no key remembers, is decided anew for those who wait for it: the word
+    /// that its gateway gave them once more need not have come here.
+    pub(crate) fn take_up_ran(&mut self, by: ReplicaId, id: &RequestId) {
         let Some(ran) = self.ran.get(id) else {
             return;
         };
-        if ran.refused.is_none() || self.keys.answered(id).is_some() {
+        if self.keys.answered(id).is_some() {
             return;
         }
         self.refusals.count_again(id);

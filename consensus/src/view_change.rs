@@ -125,7 +125,7 @@ impl Replica {
             refused => {
                 if self.refusals.take_up((sender, &id), now, patience) {
                     match refused {
-                        Some(_) => self.take_up_refused(sender, &id),
+                        Some(_) => self.take_up_ran(sender, &id),
                         None => fetch(sender, id, effects),
                     }
                 }

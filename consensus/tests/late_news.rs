@@ -144,3 +144,22 @@ fn a_primary_is_given_what_its_gateway_asked_of_some_once_more() {
         assert_eq!((standing.pooled, standing.view), (0, View(0)));
     }
 }
+
+#[test]
+fn a_primary_is_given_what_it_ran_under_a_key_that_is_forgotten() {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    let paid = group.request(1, "k", "/pay");
+    group.stabilize();
+    group.advance_by(Duration::from_hours(25), Duration::from_hours(1));
+    group.request(2, "other", "/");
+    group.stabilize();
+    // Its gateway lets it in once more, and tells two backups alone.
+    group.forge_to(&[2, 3], 1, &[Message::Requests(vec![paid.encode()])]);
+    group.advance(Duration::from_secs(20));
+    assert_eq!(verdicts(&group), [true, true, true]);
+    for node in &group.nodes {
+        let standing = node.replica.as_ref().unwrap().standing();
+        assert_eq!((standing.pooled, standing.view), (0, View(0)));
+    }
+}
