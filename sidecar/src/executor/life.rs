@@ -214,7 +214,7 @@ mod tests {
         let lives = Lives::new(Sign::Outages, PathBuf::new());
         let life = |number: u8| Some(Life::Instance(vec![number]));
         let told = |looks: &[Option<Life>]| {
-            let looks = std::cell::RefCell::new(looks.to_vec().into_iter());
+            let looks = std::cell::RefCell::new(looks.iter().cloned());
             lives.seen_twice(|| looks.borrow_mut().next().unwrap())
         };
         *lives.last() = Some((Instant::now(), life(1)));
