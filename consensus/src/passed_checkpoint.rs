@@ -11,6 +11,7 @@
 use crate::batch::Batch;
 use crate::effect::Effects;
 use crate::replica::Replica;
+use crate::sabotage::{Bug, is_on};
 use crate::types::Sequence;
 
 impl Replica {
@@ -29,7 +30,7 @@ impl Replica {
     pub(crate) fn leads_past_checkpoint(&self, sequence: Sequence) -> bool {
         let passed = self.certified >= self.stable + self.config.checkpoint_interval;
         let next = self.certified.next() == sequence && sequence <= self.high_watermark();
-        passed && next
+        passed && next && !is_on(Bug::WatermarkMissed)
     }
 
     /// Whether a replica that abstains waits for the order to come so far.
