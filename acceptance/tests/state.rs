@@ -113,8 +113,8 @@ async fn disks_hold_no_more_than_what_proofs_stand_on() {
         sizes.push(on_disk(&service));
         tokio::time::sleep(ROUND_TIME.saturating_sub(at.elapsed())).await;
     }
-    // Of the second half nothing would have been dropped otherwise: twice 16 kB a request. A machine
-    // that is busy with other things drops later, and holds more for a while.
+    // Of the second half nothing would have been dropped otherwise: twice 16 kB a request. A
+    // machine that is busy with other things drops later, and holds more for a while.
     let (middle, end) = (sizes[sizes.len() / 2], sizes[sizes.len() - 1]);
     let kept = (sizes.len() / 2 * 400 * 16) as u64 * 1024;
     let grown = end.saturating_sub(middle);
