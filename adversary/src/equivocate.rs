@@ -112,7 +112,7 @@ fn other_batch(batch: Batch) -> Option<Batch> {
     Some(Batch {
         time: Some(time),
         requests: batch.requests.into_iter().rev().collect(),
-        gateways: batch.gateways.into_iter().rev().collect(),
+        admissions: batch.admissions.into_iter().rev().collect(),
         ..batch
     })
 }

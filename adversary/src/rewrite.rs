@@ -57,7 +57,7 @@ pub(crate) fn number(place: usize) -> u64 {
 /// The replicas, messages and signatures of the tests.
 #[cfg(test)]
 pub(crate) mod scene {
-    use byzantine_consensus::{Batch, RequestId, Sequence, UnixMillis, View, Vote};
+    use byzantine_consensus::{Admission, Batch, RequestId, Sequence, UnixMillis, View, Vote};
     use byzantine_proof::{Digest, ReplicaId, Signature};
 
     use super::*;
@@ -77,11 +77,15 @@ pub(crate) mod scene {
     /// A batch of two requests.
     pub(crate) fn batch(sequence: u64) -> Batch {
         let request = |name: &[u8]| RequestId(Digest::of(name));
+        let admission = Admission {
+            gateway: ReplicaId(0),
+            as_of: Sequence(0),
+        };
         Batch {
             sequence: Sequence(sequence),
             time: Some(UnixMillis(1_000)),
             requests: vec![request(b"first"), request(b"second")],
-            gateways: vec![ReplicaId(0); 2],
+            admissions: vec![admission; 2],
             resolutions: vec![],
         }
     }

@@ -70,8 +70,9 @@ impl Replica {
     /// Takes back every vote of this tick.
     pub(crate) fn withhold_votes(&self, effects: &mut Effects) {
         if self.abstention.is_some() && !is_on(Bug::AbstainerVotes) {
-            let harmless =
-                |message: &Message| matches!(message, Message::Status(_) | Message::Requests(_));
+            let harmless = |message: &Message| {
+                matches!(message, Message::Status(_) | Message::Requests { .. })
+            };
             effects.messages.retain(harmless);
         }
     }

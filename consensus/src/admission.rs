@@ -6,18 +6,17 @@
 //! keys is used up by nobody but itself.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_proof::{Digest, ReplicaId};
 
-use crate::batch::Batch;
+use crate::batch::{Admission, Batch};
 use crate::effect::Effects;
 use crate::frame::Frame;
 use crate::limits::{FETCH_NAMES, GATEWAY_REQUESTS, RELAYED_MESSAGES};
 use crate::message::Message;
-use crate::pool::Admissions;
+use crate::pool::{Admissions, Word, keep_later, shows};
 use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
@@ -25,9 +24,6 @@ use crate::request::{KnownRequest, Request, request_id};
 use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified};
 use crate::types::{RequestId, Sequence};
-
-/// A gateway's signed word for a request.
-type Word<'a> = (ReplicaId, &'a Arc<SignedMessage>);
 
 /// A request that was handed over above the stable checkpoint.
 #[derive(Debug)]
@@ -51,12 +47,15 @@ pub(crate) enum Refused {
     Reused,
     /// Its gateway had no room in the table of keys.
     Limit,
+    /// Keys were forgotten since its gateway let it in.
+    Lapsed,
 }
 
 impl Replica {
     /// Requests of this replica's own gateway: to all, so that every backup's clock runs.
     pub(crate) fn on_admitted(&mut self, requests: &[Request], effects: &mut Effects) {
         let (own, now) = (self.config.replica, self.now.monotonic);
+        let as_of = self.dispatched;
         let mut admitted = Vec::new();
         for request in requests.iter().take(GATEWAY_REQUESTS) {
             let bytes = request.encode();
@@ -68,12 +67,14 @@ impl Replica {
                 self.pace.give(id, bytes.len());
                 self.refusals.renew(&id, own);
                 self.pool.insert(known, own, now);
-                self.pool.admit(&id, (own, None), now);
+                let signed = None;
+                self.pool.admit(&id, (own, Word { as_of, signed }), now);
                 admitted.push(bytes);
             }
         }
         if !admitted.is_empty() {
-            effects.messages.push(Message::Requests(admitted));
+            let requests = admitted;
+            effects.messages.push(Message::Requests { as_of, requests });
         }
     }
 
@@ -81,14 +82,14 @@ impl Replica {
     pub(crate) fn on_requests(
         &mut self,
         message: &Verified<Message>,
-        requests: &[Bytes],
+        (as_of, requests): (Sequence, &[Bytes]),
         effects: &mut Effects,
     ) -> Result<(), Rejection> {
         if requests.len() > GATEWAY_REQUESTS {
             return Err(Rejection::TooMany);
         }
         let names: Vec<RequestId> = requests.iter().map(|bytes| request_id(bytes)).collect();
-        let (sender, word) = (message.sender(), message.admission(&names));
+        let (sender, signed) = (message.sender(), Some(message.admission(as_of, &names)));
         let (mut accepted, mut outcome) = (Vec::new(), Ok(()));
         for (id, bytes) in names.iter().zip(requests) {
             match self.take_body(*id, bytes, sender) {
@@ -105,7 +106,7 @@ impl Replica {
             self.refusals.renew(id, sender);
             self.take_up_forgotten(id, sender);
         }
-        self.take_word(&names, (sender, &word), effects);
+        self.take_word(&names, (sender, &Word { as_of, signed }), effects);
         outcome
     }
 
@@ -113,14 +114,14 @@ impl Replica {
     pub(crate) fn on_admission(
         &mut self,
         message: &Verified<Message>,
-        names: &[RequestId],
+        (as_of, names): (Sequence, &[RequestId]),
         effects: &mut Effects,
     ) -> Result<(), Rejection> {
         if names.len() > GATEWAY_REQUESTS {
             return Err(Rejection::TooMany);
         }
-        let word = message.admission(names);
-        self.take_word(names, (message.sender(), &word), effects);
+        let signed = Some(message.admission(as_of, names));
+        self.take_word(names, (message.sender(), &Word { as_of, signed }), effects);
         Ok(())
     }
 
@@ -160,46 +161,37 @@ impl Replica {
     }
 
     /// Own envelopes are in the log whole, so an own word needs no record of its own.
-    fn take_word(&mut self, names: &[RequestId], word: Word<'_>, effects: &mut Effects) {
-        let (gateway, signed) = word;
+    fn take_word(
+        &mut self,
+        names: &[RequestId],
+        (gateway, word): (ReplicaId, &Word),
+        effects: &mut Effects,
+    ) {
+        if self.keys.is_lapsed(word.as_of) {
+            return;
+        }
         let mut news = false;
         for id in names {
             self.take_up_limited(id, gateway);
-            news |= self.note_word_of_ran(id, word);
-            news |= self.give_word(id, (gateway, Some(Arc::clone(signed))), self.now.monotonic);
+            let ran = self.ran.get_mut(id);
+            news |=
+                ran.is_some_and(|ran| keep_later(&mut ran.admissions, gateway, Word::clone(word)));
+            news |= self.give_word(id, (gateway, Word::clone(word)), self.now.monotonic);
         }
-        if news && gateway != self.config.replica {
+        let signed = word.signed.as_ref().filter(|_| news);
+        if let Some(signed) = signed.filter(|_| gateway != self.config.replica) {
             let record = Record::Accepted(SignedMessage::clone(signed));
             effects.records.push(record);
         }
     }
 
     /// Gives the pool a word; `false` when it is no news there.
-    fn give_word(
-        &mut self,
-        id: &RequestId,
-        word: (ReplicaId, Option<Arc<SignedMessage>>),
-        since: Duration,
-    ) -> bool {
+    fn give_word(&mut self, id: &RequestId, word: (ReplicaId, Word), since: Duration) -> bool {
         if self.refusals.contains(id, word.0) {
             self.pool.note_spent(id, word)
         } else {
             self.pool.admit(id, word, since)
         }
-    }
-
-    /// A batch may name once more what ran here without its gateway's word's having come.
-    fn note_word_of_ran(&mut self, id: &RequestId, (gateway, signed): Word<'_>) -> bool {
-        let Some(ran) = self.ran.get_mut(id) else {
-            return false;
-        };
-        let known = ran.admissions.get(&gateway);
-        let news = !matches!(known, Some(Some(_)));
-        if news {
-            let word = Some(Arc::clone(signed));
-            ran.admissions.insert(gateway, word);
-        }
-        news
     }
 
     /// `false` when the body is here, or is of no use.
@@ -253,10 +245,15 @@ impl Replica {
     /// A primary is given what ran, and no key remembers, by those who wait for it still. What they
     /// gave it before it ran may come a little later.
     fn take_up_given(&mut self, by: ReplicaId, id: &RequestId) {
+        if !self.is_primary() || is_on(Bug::RefusedForgotten) {
+            return;
+        }
         let over = self.now.monotonic.checked_sub(self.request_timeout() / 4);
-        let ran = self.ran.get(id).filter(|ran| over >= Some(ran.at));
-        if ran.is_some() && self.is_primary() && !is_on(Bug::RefusedForgotten) {
-            self.take_up_ran(by, id);
+        match self.ran.get(id) {
+            Some(ran) if over >= Some(ran.at) => self.take_up_ran(by, id),
+            Some(_) => {}
+            // It was refused below the checkpoint, perhaps.
+            None => self.refusals.count_again(id),
         }
     }
 
@@ -273,7 +270,9 @@ impl Replica {
         let now = self.now.monotonic;
         self.pool.insert(ran.request.clone(), by, now);
         for (gateway, word) in &ran.admissions {
-            self.pool.admit(id, (*gateway, word.clone()), now);
+            if !self.keys.is_lapsed(word.as_of) {
+                self.pool.admit(id, (*gateway, word.clone()), now);
+            }
         }
     }
 
@@ -301,22 +300,24 @@ impl Replica {
         }
     }
 
-    /// A request that met a limit at `sequence` waits on if other gateways vouch for it as well:
-    /// the limit is not theirs. Its clock runs on, or a primary whose own quota is used up could
-    /// refuse everybody's requests for ever, by vouching for them too.
+    /// A request that met a limit at `sequence`, or whose word had lapsed, waits on if other
+    /// gateways vouch for it as well: the limit is not theirs. Its clock runs on, or a primary whose
+    /// own quota is used up could refuse everybody's requests for ever, by vouching for them too.
     pub(crate) fn wait_on(&mut self, id: &RequestId, sequence: Sequence) {
         let Some(ran) = self.ran.get(id) else {
             return;
         };
-        let left = |(gateway, _): &(&ReplicaId, _)| !self.refusals.contains(id, **gateway);
-        let Some((first, _)) = ran.admissions.iter().find(left) else {
+        let words = ran.admissions.iter();
+        let words = words.filter(|(_, word)| !self.keys.is_lapsed(word.as_of));
+        let words: Vec<(ReplicaId, Word)> = words.map(|(by, word)| (*by, word.clone())).collect();
+        let mut left = words.iter().map(|(gateway, _)| *gateway);
+        let Some(first) = left.find(|gateway| !self.refusals.contains(id, *gateway)) else {
             return;
         };
         if is_on(Bug::LimitForAll) {
             return;
         }
-        let (request, since, first) = (ran.request.clone(), ran.since, *first);
-        let words = ran.admissions.clone();
+        let (request, since) = (ran.request.clone(), ran.since);
         self.pool.insert(request, first, since);
         for word in words {
             self.give_word(id, word, since);
@@ -344,13 +345,17 @@ impl Replica {
 
     /// Which of the gateways that vouch for a request is charged for its key: the one that holds
     /// fewest, so that a client who tried two of them meets no limit before both do.
-    pub(crate) fn charged(&self, id: &RequestId) -> ReplicaId {
-        let gateways = self.pool.gateways(id);
+    pub(crate) fn charged(&self, id: &RequestId) -> Admission {
+        let own = Admission {
+            gateway: self.config.replica,
+            as_of: self.dispatched,
+        };
         if is_on(Bug::ChargedToPrimary) {
-            return self.config.replica;
+            return own;
         }
-        let charged = gateways.min_by_key(|gateway| (self.keys.live(*gateway), *gateway));
-        charged.unwrap_or(self.config.replica)
+        let vouching = self.pool.vouching(id);
+        let charged = vouching.min_by_key(|it| (self.keys.live(it.gateway), it.gateway));
+        charged.unwrap_or(own)
     }
 
     /// Whether every request of a batch was let in by the gateway that it names. Otherwise the
@@ -361,16 +366,17 @@ impl Replica {
     }
 
     /// The requests of a batch whose gateway's word is not here. An answered one needs none: it
-    /// makes no leaf, and is charged to nobody.
+    /// makes no leaf, and is charged to nobody; nor does one whose word has lapsed.
     pub(crate) fn unvouched<'a>(
         &'a self,
         batch: &'a Batch,
     ) -> impl Iterator<Item = RequestId> + 'a {
-        let pairs = batch.requests.iter().zip(&batch.gateways);
-        let unvouched = pairs.filter(|(id, gateway)| {
+        let pairs = batch.requests.iter().zip(&batch.admissions);
+        let unvouched = pairs.filter(|(id, admission)| {
             let ran = self.ran.get(id);
-            let vouched = self.pool.has_word(id, **gateway)
-                || ran.is_some_and(|ran| ran.admissions.contains_key(*gateway));
+            let vouched = self.pool.has_word(id, **admission)
+                || ran.is_some_and(|ran| shows(&ran.admissions, **admission))
+                || self.keys.is_lapsed(admission.as_of);
             !vouched && self.keys.answered(id).is_none()
         });
         unvouched.map(|(id, _)| *id)
@@ -383,8 +389,9 @@ impl Replica {
                 .get(id)
                 .into_iter()
                 .flat_map(|ran| ran.admissions.values())
+                .filter_map(|word| word.signed.as_ref())
         };
-        let here = |id| self.pool.words(id).chain(ran(id).flatten());
+        let here = |id| self.pool.words(id).chain(ran(id));
         let mut seen = BTreeSet::new();
         let mut words: Vec<SignedMessage> = Vec::new();
         for word in ids.iter().take(FETCH_NAMES).flat_map(here) {

@@ -9,6 +9,16 @@ use crate::limits::{BATCH_REQUESTS, BATCH_RESOLUTIONS};
 use crate::resolution::Resolution;
 use crate::types::{RequestId, Sequence, UnixMillis};
 
+/// Which gateway's word a request is ordered on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Admission {
+    /// The replica whose gateway let the request in.
+    pub gateway: ReplicaId,
+    /// The last sequence whose keys that replica knew when it did. Once a key of a later sequence
+    /// is forgotten the word counts no more: the request may have run in between.
+    pub as_of: Sequence,
+}
+
 /// An ordered list of request names and the time at which they run.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Batch {
@@ -18,8 +28,8 @@ pub struct Batch {
     pub time: Option<UnixMillis>,
     /// The requests, in order; none twice.
     pub requests: Vec<RequestId>,
-    /// For each request the replica whose gateway admitted it, and whose quota its key uses.
-    pub gateways: Vec<ReplicaId>,
+    /// For each request the word on which it is ordered, and whose quota its key uses.
+    pub admissions: Vec<Admission>,
     /// Earlier sequences that are settled here; ascending.
     pub resolutions: Vec<Resolution>,
 }
@@ -31,7 +41,7 @@ impl Batch {
             sequence,
             time: None,
             requests: Vec::new(),
-            gateways: Vec::new(),
+            admissions: Vec::new(),
             resolutions: Vec::new(),
         }
     }
@@ -42,7 +52,7 @@ impl Batch {
             sequence,
             time: None,
             requests: Vec::new(),
-            gateways: Vec::new(),
+            admissions: Vec::new(),
             resolutions,
         }
     }
@@ -64,7 +74,7 @@ impl Batch {
         Digest::tagged("byzantine-ordered/v1", &[&self.encode()])
     }
 
-    /// A time exactly when there are requests, not too many of them, none twice, and a gateway for
+    /// A time exactly when there are requests, not too many of them, none twice, and a word for
     /// each; RESOLVEs of what comes before, likewise. Whether these are justified is
     /// [`Resolution`]'s to say.
     pub fn is_valid(&self) -> bool {
@@ -72,7 +82,7 @@ impl Batch {
         names.sort_unstable();
         names.dedup();
         names.len() == self.requests.len()
-            && self.gateways.len() == self.requests.len()
+            && self.admissions.len() == self.requests.len()
             && names.len() <= BATCH_REQUESTS
             && names.is_empty() == self.time.is_none()
             && self.resolutions.len() <= BATCH_RESOLUTIONS
@@ -92,6 +102,11 @@ mod tests {
     use super::*;
     use crate::resolution::Evidence;
 
+    const WORD: Admission = Admission {
+        gateway: ReplicaId(0),
+        as_of: Sequence(0),
+    };
+
     #[test]
     fn a_request_twice_in_one_batch_is_invalid() {
         let id = RequestId(Digest::of(b"x"));
@@ -99,18 +114,18 @@ mod tests {
             sequence: Sequence(1),
             time: Some(UnixMillis(5)),
             requests: vec![id, id],
-            gateways: vec![ReplicaId(0); 2],
+            admissions: vec![WORD; 2],
             resolutions: vec![],
         };
         assert_eq!(Batch::decode(&twice.encode()), None);
         let once = Batch {
             requests: vec![id],
-            gateways: vec![ReplicaId(3)],
+            admissions: vec![WORD],
             ..twice
         };
         assert_eq!(Batch::decode(&once.encode()), Some(once.clone()));
         let nobodys = Batch {
-            gateways: vec![],
+            admissions: vec![],
             ..once
         };
         assert_eq!(Batch::decode(&nobodys.encode()), None);
@@ -145,7 +160,7 @@ mod tests {
             requests: (0..requests)
                 .map(|number| RequestId(Digest::of(&number.to_be_bytes())))
                 .collect(),
-            gateways: vec![ReplicaId(0); usize::try_from(requests).unwrap()],
+            admissions: vec![WORD; usize::try_from(requests).unwrap()],
             resolutions: Vec::new(),
         };
         let most = BATCH_REQUESTS as u64;
@@ -155,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn every_request_is_charged_to_one_gateway() {
-        let batch = |gateways: usize| Batch {
+    fn every_request_rests_on_one_word() {
+        let batch = |words: usize| Batch {
             sequence: Sequence(1),
             time: Some(UnixMillis(5)),
             requests: vec![RequestId(Digest::of(b"it"))],
-            gateways: vec![ReplicaId(0); gateways],
+            admissions: vec![WORD; words],
             resolutions: Vec::new(),
         };
         assert!(batch(1).is_valid());

@@ -59,6 +59,8 @@ pub struct LedgerState {
     pub frontier: Frontier,
     /// The last sequence for which the ledger holds a certificate.
     pub certified: Sequence,
+    /// The last sequence of which a key was forgotten.
+    pub forgotten: Sequence,
     /// Keys not yet forgotten.
     pub keys: Vec<RememberedKey>,
     /// The newest stable checkpoint, if there is one.
@@ -73,6 +75,7 @@ impl Default for LedgerState {
             ordinal: 0,
             frontier: Frontier::new(),
             certified: Sequence(0),
+            forgotten: Sequence(0),
             keys: Vec::new(),
             stable: None,
         }

@@ -1,15 +1,16 @@
 //! Committed batches go to the executor in order; exactly-once is decided here, once.
 
 use bytes::Bytes;
-use byzantine_proof::{BatchLeaf, ReplicaId};
+use byzantine_proof::BatchLeaf;
 
 use crate::admission::{Ran, Refused};
-use crate::batch::Batch;
+use crate::batch::{Admission, Batch};
 use crate::config::RememberedKey;
 use crate::effect::Effects;
 use crate::execution::{Execution, ExecutionItem, Outcome, Verdict};
 use crate::key_table::Seen;
 use crate::message::{Message, ResultVote};
+use crate::pool::keep_later;
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::request::{KeySource, KnownRequest, Request};
@@ -89,7 +90,9 @@ impl Replica {
         self.refusals.note_ran(&request.id);
         let before = self.ran.remove(&request.id);
         let mut admissions = before.map(|ran| ran.admissions).unwrap_or_default();
-        admissions.extend(pooled.into_iter().flat_map(|(_, admissions)| admissions));
+        for (gateway, word) in pooled.into_iter().flat_map(|(_, admissions)| admissions) {
+            keep_later(&mut admissions, gateway, word);
+        }
         let ran = Ran {
             sequence,
             request: request.clone(),
@@ -111,10 +114,11 @@ impl Replica {
             }
         });
         self.keys.expire(self.time);
+        self.pool.drop_lapsed(self.keys.forgotten());
         let mut items = Vec::new();
-        for (request, gateway) in requests.iter().zip(&batch.gateways) {
+        for (request, admission) in requests.iter().zip(&batch.admissions) {
             let place = (batch.sequence, items.len());
-            items.extend(self.judge_request(request, *gateway, place));
+            items.extend(self.judge_request(request, *admission, place));
         }
         let batch_leaf = self.batch_leaf(batch, items.len(), requests.len() - items.len());
         Run {
@@ -128,22 +132,24 @@ impl Replica {
             items,
             batch_leaf,
             ordinal: self.ordinal,
+            forgotten: self.keys.forgotten(),
             outcomes: None,
             settled: None,
             resolved: None,
         }
     }
 
-    /// The same request again makes no leaf; the same key for another request makes a 422, and one
-    /// for which its gateway has no room a 429. Neither is remembered: it did not run, and may be
-    /// sent again.
+    /// The same request again makes no leaf, nor does one whose word has lapsed. The same key for
+    /// another request makes a 422, and one for which its gateway has no room a 429. Neither is
+    /// remembered: it did not run, and may be sent again.
     fn judge_request(
         &mut self,
         request: &KnownRequest,
-        gateway: ReplicaId,
+        admission: Admission,
         (sequence, index): (Sequence, usize),
     ) -> Option<RunItem> {
-        let verdict = self.verdict_on(request, gateway)?;
+        let verdict = self.verdict_on(request, admission, sequence)?;
+        let gateway = admission.gateway;
         let expires = self.expiry(request.key_source);
         let limited = matches!(verdict, Verdict::Limit(_));
         let remembered = limited && is_on(Bug::LimitRemembered);
@@ -166,7 +172,8 @@ impl Replica {
             ran.refused = refused;
         }
         if limited {
-            self.note_limit(&request.id, gateway, sequence);
+            self.refusals.note(request.id, gateway);
+            self.wait_on(&request.id, sequence);
         }
         Some(RunItem {
             request_id: request.id,
@@ -177,16 +184,19 @@ impl Replica {
         })
     }
 
-    /// A gateway had no room for a request.
-    fn note_limit(&mut self, id: &RequestId, gateway: ReplicaId, sequence: Sequence) {
-        self.refusals.note(*id, gateway);
-        self.wait_on(id, sequence);
-    }
-
-    fn verdict_on(&mut self, request: &KnownRequest, gateway: ReplicaId) -> Option<Verdict> {
+    fn verdict_on(
+        &mut self,
+        request: &KnownRequest,
+        admission: Admission,
+        sequence: Sequence,
+    ) -> Option<Verdict> {
         let name = (&request.key_hash, &request.id);
-        match self.keys.seen(name, gateway, self.time) {
+        match self.keys.seen(name, admission, self.time) {
             Seen::Same if !is_on(Bug::DecidedRunsAgain) => None,
+            Seen::Lapsed => {
+                self.note_lapsed(&request.id, sequence);
+                None
+            }
             Seen::Reused if !is_on(Bug::ReuseRuns) => Some(Verdict::Reused),
             Seen::Limit(limit) => Some(Verdict::Limit(limit)),
             _ => {
@@ -195,6 +205,14 @@ impl Replica {
                 Some(Verdict::Call { ordinal })
             }
         }
+    }
+
+    /// Others may vouch for it still.
+    fn note_lapsed(&mut self, id: &RequestId, sequence: Sequence) {
+        if let Some(ran) = self.ran.get_mut(id) {
+            ran.refused = Some(Refused::Lapsed);
+        }
+        self.wait_on(id, sequence);
     }
 
     fn expiry(&self, source: KeySource) -> UnixMillis {

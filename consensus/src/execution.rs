@@ -155,6 +155,8 @@ pub struct Settlement {
     pub root: Digest,
     /// App calls so far, this sequence included.
     pub ordinal: u64,
+    /// The last sequence of which a key was forgotten by then.
+    pub forgotten: Sequence,
 }
 
 /// One settled answer.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use byzantine_proof::tree::Frontier;
-use byzantine_proof::{BatchLeaf, Digest, Membership, ReplicaId, ResponseLeaf};
+use byzantine_proof::{BatchLeaf, Digest, Membership, ResponseLeaf};
 
-use crate::batch::Batch;
+use crate::batch::{Admission, Batch};
 use crate::certificate::{Judge, check_cosignatures};
 use crate::config::{LedgerState, RememberedKey};
 use crate::execution::{Answer, Certificate, SettledAnswer, Settlement, Verdict};
@@ -74,7 +74,7 @@ impl Follower {
         ledger: LedgerState,
     ) -> Self {
         let origin = Digest::of(membership.origin().as_str().as_bytes());
-        let mut keys = KeyTable::new(retention.gateway_keys);
+        let mut keys = KeyTable::new(retention.gateway_keys, ledger.forgotten);
         for key in ledger.keys {
             keys.insert(key);
         }
@@ -162,15 +162,17 @@ impl Follower {
             size: self.frontier.size(),
             root: self.frontier.root(),
             ordinal: self.ordinal,
+            forgotten: self.keys.forgotten(),
         })
     }
 
-    /// Requests that were answered before made no leaf; the others' leaves come in their order.
+    /// Requests that were answered before made no leaf, nor did those whose word had lapsed; the
+    /// others' leaves come in their order.
     fn answers(&mut self, batch: &Batch, bare: &[BareAnswer]) -> Option<Vec<SettledAnswer>> {
         let (mut answers, mut left) = (Vec::with_capacity(bare.len()), bare.iter());
-        for (id, gateway) in batch.requests.iter().zip(&batch.gateways) {
-            if self.keys.answered(id).is_none() {
-                let answer = self.answer((*id, *gateway), answers.len(), left.next()?)?;
+        for (id, admission) in batch.requests.iter().zip(&batch.admissions) {
+            if self.keys.answered(id).is_none() && !self.keys.is_lapsed(admission.as_of) {
+                let answer = self.answer((*id, *admission), answers.len(), left.next()?)?;
                 answers.push(answer);
             }
         }
@@ -179,7 +181,7 @@ impl Follower {
 
     fn answer(
         &mut self,
-        (request_id, gateway): (RequestId, ReplicaId),
+        (request_id, admission): (RequestId, Admission),
         index: usize,
         bare: &BareAnswer,
     ) -> Option<SettledAnswer> {
@@ -191,7 +193,8 @@ impl Follower {
         if !sound {
             return None;
         }
-        let verdict = self.verdict((&leaf.key, &request_id), gateway);
+        let gateway = admission.gateway;
+        let verdict = self.verdict((&leaf.key, &request_id), admission);
         if matches!(verdict, Verdict::Call { .. }) {
             self.keys.insert(RememberedKey {
                 key_hash: leaf.key,
@@ -212,12 +215,12 @@ impl Follower {
         })
     }
 
-    /// As when it was decided: what was answered before does not come here.
-    fn verdict(&mut self, name: (&Digest, &RequestId), gateway: ReplicaId) -> Verdict {
-        match self.keys.seen(name, gateway, self.time) {
+    /// As when it was decided: what was answered before, or lapsed, does not come here.
+    fn verdict(&mut self, name: (&Digest, &RequestId), admission: Admission) -> Verdict {
+        match self.keys.seen(name, admission, self.time) {
             Seen::Reused => Verdict::Reused,
             Seen::Limit(limit) => Verdict::Limit(limit),
-            Seen::Never | Seen::Same => {
+            Seen::Never | Seen::Same | Seen::Lapsed => {
                 self.ordinal += 1;
                 let ordinal = self.ordinal;
                 Verdict::Call { ordinal }

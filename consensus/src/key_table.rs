@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byzantine_proof::{Digest, ReplicaId};
 
+use crate::batch::Admission;
 use crate::config::RememberedKey;
 use crate::execution::Limit;
 use crate::sabotage::{Bug, is_on};
-use crate::types::{RequestId, UnixMillis};
+use crate::types::{RequestId, Sequence, UnixMillis};
 
 /// What the table says about a request that is about to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Seen {
     Same,
     /// The key was used with another request.
     Reused,
+    /// The key is not here, and may have been forgotten since its gateway let the request in.
+    Lapsed,
     /// The key is new, and its gateway's quota is used up.
     Limit(Limit),
 }
@@ -32,15 +35,19 @@ pub(crate) struct KeyTable {
     quota: u32,
     keys: BTreeMap<Digest, RememberedKey>,
     by_request: BTreeMap<RequestId, Digest>,
+    /// The last sequence of which a key was forgotten.
+    forgotten: Sequence,
     /// What to forget next, by whose quota it uses.
     expiries: BTreeMap<ReplicaId, BTreeSet<(UnixMillis, Digest)>>,
 }
 
 impl KeyTable {
-    /// No keys yet; each gateway may have `quota` of them.
-    pub(crate) const fn new(quota: u32) -> Self {
+    /// No keys yet; each gateway may have `quota` of them. Those up to `forgotten` may have been
+    /// forgotten.
+    pub(crate) const fn new(quota: u32, forgotten: Sequence) -> Self {
         Self {
             quota,
+            forgotten,
             keys: BTreeMap::new(),
             by_request: BTreeMap::new(),
             expiries: BTreeMap::new(),
@@ -68,21 +75,37 @@ impl KeyTable {
                 }
                 if let Some(key) = self.keys.remove(&key_hash) {
                     self.by_request.remove(&key.request_id);
+                    self.forgotten = self.forgotten.max(key.sequence);
                 }
             }
         }
     }
 
-    /// What is to become, at `time`, of a request that `gateway` let in.
+    /// The last sequence of which a key was forgotten; 0 when none was.
+    pub(crate) const fn forgotten(&self) -> Sequence {
+        self.forgotten
+    }
+
+    /// Whether a word of that time counts no more. A request that ran at a sequence later than the
+    /// word has its key here still, or is recognised by this: so no old word, found in a log or
+    /// on a slow link, can make a request run twice. Only a gateway that is asked anew can.
+    pub(crate) fn is_lapsed(&self, as_of: Sequence) -> bool {
+        as_of < self.forgotten && !is_on(Bug::WordsKept)
+    }
+
+    /// What is to become, at `time`, of a request that was let in so.
     pub(crate) fn seen(
         &self,
         (key_hash, request_id): (&Digest, &RequestId),
-        gateway: ReplicaId,
+        admission: Admission,
         time: UnixMillis,
     ) -> Seen {
         match self.keys.get(key_hash) {
-            None => self.limit(gateway, time).map_or(Seen::Never, Seen::Limit),
             Some(key) if key.request_id == *request_id => Seen::Same,
+            _ if self.is_lapsed(admission.as_of) => Seen::Lapsed,
+            None => self
+                .limit(admission.gateway, time)
+                .map_or(Seen::Never, Seen::Limit),
             Some(_) => Seen::Reused,
         }
     }
@@ -112,11 +135,12 @@ impl KeyTable {
         self.keys.get(self.by_request.get(request_id)?)
     }
 
-    /// A digest of the whole table, in key order. It covers every gateway's count, being that of
-    /// the keys which name it.
+    /// A digest of the whole table, in key order, and of what was forgotten. It covers every
+    /// gateway's count, being that of the keys which name it.
     pub(crate) fn digest(&self, ordinal: u64) -> Digest {
-        let mut bytes = Vec::with_capacity(self.keys.len() * 93 + 8);
+        let mut bytes = Vec::with_capacity(self.keys.len() * 93 + 16);
         bytes.extend(ordinal.to_be_bytes());
+        bytes.extend(self.forgotten.0.to_be_bytes());
         for key in self.keys.values() {
             bytes.extend(key.key_hash.as_bytes());
             bytes.extend(key.request_id.0.as_bytes());
@@ -132,7 +156,6 @@ impl KeyTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Sequence;
 
     const HERE: ReplicaId = ReplicaId(1);
     const THERE: ReplicaId = ReplicaId(2);
@@ -150,12 +173,16 @@ mod tests {
 
     fn seen(table: &KeyTable, key: &RememberedKey, gateway: ReplicaId, time: u64) -> Seen {
         let name = (&key.key_hash, &key.request_id);
-        table.seen(name, gateway, UnixMillis(time))
+        let admission = Admission {
+            gateway,
+            as_of: Sequence(1),
+        };
+        table.seen(name, admission, UnixMillis(time))
     }
 
     #[test]
     fn a_key_lives_until_agreed_time_passes_its_expiry() {
-        let mut table = KeyTable::new(9);
+        let mut table = KeyTable::new(9, Sequence(0));
         let (a, b) = (key(b"a", 10), key(b"b", 20));
         table.insert(a);
         table.insert(b);
@@ -173,8 +200,28 @@ mod tests {
     }
 
     #[test]
+    fn a_word_lapses_once_a_later_key_is_forgotten() {
+        let mut table = KeyTable::new(9, Sequence(0));
+        table.insert(key(b"a", 10));
+        let seen = |table: &KeyTable, name: &[u8], as_of| {
+            let key = key(name, 0);
+            let admission = Admission {
+                gateway: THERE,
+                as_of: Sequence(as_of),
+            };
+            table.seen((&key.key_hash, &key.request_id), admission, UnixMillis(11))
+        };
+        assert_eq!(seen(&table, b"new", 0), Seen::Never);
+        table.expire(UnixMillis(11));
+        assert_eq!(seen(&table, b"a", 0), Seen::Lapsed, "it ran at 1");
+        assert_eq!(seen(&table, b"new", 0), Seen::Lapsed, "nobody knows");
+        assert_eq!(seen(&table, b"a", 1), Seen::Never, "it was asked for anew");
+        assert_eq!(table.forgotten(), Sequence(1));
+    }
+
+    #[test]
     fn a_gateways_quota_is_its_own_and_comes_back_with_time() {
-        let mut table = KeyTable::new(2);
+        let mut table = KeyTable::new(2, Sequence(0));
         table.insert(key(b"a", 5_000));
         assert_eq!(seen(&table, &key(b"new", 0), HERE, 1_000), Seen::Never);
         table.insert(key(b"b", 7_000));
@@ -201,16 +248,18 @@ mod tests {
 
     #[test]
     fn the_digest_sees_every_entry_and_whose_it_is() {
-        let mut table = KeyTable::new(9);
+        let mut table = KeyTable::new(9, Sequence(0));
         let empty = table.digest(0);
         table.insert(key(b"a", 10));
         assert_ne!(table.digest(0), empty);
         assert_ne!(table.digest(1), table.digest(0));
-        let mut elsewhere = KeyTable::new(9);
+        let mut elsewhere = KeyTable::new(9, Sequence(0));
         elsewhere.insert(RememberedKey {
             gateway: THERE,
             ..key(b"a", 10)
         });
         assert_ne!(elsewhere.digest(0), table.digest(0));
+        let forgetful = KeyTable::new(9, Sequence(1));
+        assert_ne!(forgetful.digest(0), empty);
     }
 }

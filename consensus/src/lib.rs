@@ -51,7 +51,7 @@ mod verdict;
 mod view_change;
 
 pub use abstention::Abstention;
-pub use batch::Batch;
+pub use batch::{Admission, Batch};
 pub use byzantine_proof::{Digest, Membership, ReplicaId};
 pub use certificate::{
     CheckpointCertificate, CommitCertificate, Judge, PreparedCertificate, check_cosignatures,

@@ -14,8 +14,13 @@ use crate::types::{RequestId, Sequence, View};
 /// Everything that a replica puts its vote key to.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Message {
-    /// Requests that the sender's gateway admitted, as canonical bytes.
-    Requests(Vec<Bytes>),
+    /// Requests that the sender's gateway admitted.
+    Requests {
+        /// The last sequence whose keys the sender knew.
+        as_of: Sequence,
+        /// As canonical bytes.
+        requests: Vec<Bytes>,
+    },
     /// The primary assigns a batch to a sequence. (OSDI'99 §4.2)
     PrePrepare(Vote),
     /// A backup agrees to the assignment. (OSDI'99 §4.2)
@@ -38,7 +43,12 @@ pub enum Message {
     Promise(Promise),
     /// What REQUESTS says, by name: the signature of the one is that of the other, so this shows
     /// to others who admitted a request. Never sent by itself.
-    Admitted(Vec<RequestId>),
+    Admitted {
+        /// As in REQUESTS.
+        as_of: Sequence,
+        /// Which.
+        names: Vec<RequestId>,
+    },
 }
 
 impl Message {
@@ -51,7 +61,7 @@ impl Message {
     /// The protocol's name of this kind, for logs and metrics.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Requests(_) => "REQUESTS",
+            Self::Requests { .. } => "REQUESTS",
             Self::PrePrepare(_) => "PRE-PREPARE",
             Self::Prepare(_) => "PREPARE",
             Self::Commit(_) => "COMMIT",
@@ -62,7 +72,7 @@ impl Message {
             Self::NewView(_) => "NEW-VIEW",
             Self::Status(_) => "STATUS",
             Self::Promise(_) => "PROMISE",
-            Self::Admitted(_) => "ADMITTED",
+            Self::Admitted { .. } => "ADMITTED",
         }
     }
 }

@@ -45,14 +45,14 @@ impl Replica {
     pub(crate) fn propose(&mut self, effects: &mut Effects) {
         while self.may_propose() {
             let requests = self.pool.next_batch();
-            let gateways = requests.iter().map(|id| self.charged(id)).collect();
+            let admissions = requests.iter().map(|id| self.charged(id)).collect();
             let sequence = self.next_sequence;
             self.last_proposed = self.last_proposed.max(self.now.unix);
             let batch = Batch {
                 sequence,
                 time: Some(self.last_proposed),
                 requests,
-                gateways,
+                admissions,
                 resolutions: Vec::new(),
             };
             let requests = batch.requests.len();
@@ -298,14 +298,6 @@ impl Replica {
         let Some(batch) = self.batches.get(&vote.digest) else {
             return true;
         };
-        if !self.resolutions_hold(batch) {
-            if let Some(slot) = self.slots.get_mut(&vote.sequence) {
-                slot.declined = true;
-            }
-            let primary = self.primary();
-            crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");
-            return false;
-        }
         let fresh = !self.required.contains_key(&vote.sequence);
         let resolves = batch.requests.is_empty() && !batch.resolutions.is_empty();
         let reserved = vote.sequence > self.last_for_requests();
@@ -317,7 +309,19 @@ impl Replica {
             let primary = self.primary();
             crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");
         }
-        !held && (!fresh || self.is_vouched_for(batch))
+        if held || (fresh && !self.is_vouched_for(batch)) {
+            return false;
+        }
+        // Last, since it is dear: it is looked at once.
+        if self.resolutions_hold(batch) {
+            return true;
+        }
+        if let Some(slot) = self.slots.get_mut(&vote.sequence) {
+            slot.declined = true;
+        }
+        let primary = self.primary();
+        crate::replica::reject(effects, primary, Rejection::Certificate, "PRE-PREPARE");
+        false
     }
 
     /// Whether another fresh proposal of this view uses the window's end.

@@ -10,15 +10,41 @@ use std::time::Duration;
 
 use byzantine_proof::ReplicaId;
 
+use crate::batch::Admission;
 use crate::limits::{BATCH_BYTES, BATCH_REQUESTS, KNOWN_REQUESTS};
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
 use crate::signed::SignedMessage;
-use crate::types::RequestId;
+use crate::types::{RequestId, Sequence};
 
-/// Who vouched for a request, with the signed words that show it to others. An own word is
-/// missing until it is sealed.
-pub(crate) type Admissions = BTreeMap<ReplicaId, Option<Arc<SignedMessage>>>;
+/// A gateway's word for a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Word {
+    /// The last sequence whose keys the gateway knew.
+    pub(crate) as_of: Sequence,
+    /// What shows it to others; missing in an own word until it is sealed.
+    pub(crate) signed: Option<Arc<SignedMessage>>,
+}
+
+/// Who vouched for a request: the last word of each.
+pub(crate) type Admissions = BTreeMap<ReplicaId, Word>;
+
+/// Keeps the later of two words of a gateway; `false` when that was here already.
+pub(crate) fn keep_later(admissions: &mut Admissions, gateway: ReplicaId, word: Word) -> bool {
+    let rank = |word: &Word| (word.as_of, word.signed.is_some());
+    let before = admissions.get(&gateway).map(rank);
+    let news = before < Some(rank(&word));
+    if news {
+        admissions.insert(gateway, word);
+    }
+    news
+}
+
+/// Whether a gateway's word is here, or a later one of its.
+pub(crate) fn shows(admissions: &Admissions, admission: Admission) -> bool {
+    let word = admissions.get(&admission.gateway);
+    word.is_some_and(|word| word.as_of >= admission.as_of)
+}
 
 /// One known request.
 #[derive(Debug)]
@@ -57,6 +83,8 @@ pub(crate) struct Pool {
     /// How many do not wait.
     idle: usize,
     arrivals: u64,
+    /// No word here is older.
+    oldest_word: Sequence,
 }
 
 impl Pool {
@@ -125,19 +153,18 @@ impl Pool {
     pub(crate) fn admit(
         &mut self,
         id: &RequestId,
-        (gateway, word): (ReplicaId, Option<Arc<SignedMessage>>),
+        (gateway, word): (ReplicaId, Word),
         now: Duration,
     ) -> bool {
         let Some(pooled) = self.requests.get_mut(id) else {
             return false;
         };
-        let known = matches!(pooled.admissions.get(&gateway), Some(Some(_)));
-        if known && !pooled.spent.contains(&gateway) {
+        let waited = pooled.waits();
+        self.oldest_word = self.oldest_word.min(word.as_of);
+        let news = keep_later(&mut pooled.admissions, gateway, word);
+        if !pooled.spent.remove(&gateway) && !news {
             return false;
         }
-        let waited = pooled.waits();
-        pooled.spent.remove(&gateway);
-        pooled.admissions.insert(gateway, word);
         if pooled.waits() && !waited {
             (pooled.since, pooled.relayed) = (now, None);
             self.idle -= 1;
@@ -149,41 +176,68 @@ impl Pool {
         true
     }
 
-    /// Notes a word that is used up. `false` when that gateway's is known, or the body is not here.
+    /// Notes a word that is used up, unless an earlier one of that gateway's is not. `false` when
+    /// that is known, or the body is not here.
     pub(crate) fn note_spent(
         &mut self,
         id: &RequestId,
-        (gateway, word): (ReplicaId, Option<Arc<SignedMessage>>),
+        (gateway, word): (ReplicaId, Word),
     ) -> bool {
-        let pooled = self.requests.get_mut(id);
-        let pooled = pooled.filter(|pooled| !pooled.admissions.contains_key(&gateway));
-        let Some(pooled) = pooled else {
+        let Some(pooled) = self.requests.get_mut(id) else {
             return false;
         };
-        pooled.spent.insert(gateway);
-        pooled.admissions.insert(gateway, word);
-        true
+        if !pooled.admissions.contains_key(&gateway) {
+            pooled.spent.insert(gateway);
+        }
+        self.oldest_word = self.oldest_word.min(word.as_of);
+        keep_later(&mut pooled.admissions, gateway, word)
     }
 
-    /// Whose words for a request are not used up.
-    pub(crate) fn gateways(&self, id: &RequestId) -> impl Iterator<Item = ReplicaId> + '_ {
+    /// Drops the words of before `forgotten`. What nobody else vouches for waits no more.
+    pub(crate) fn drop_lapsed(&mut self, forgotten: Sequence) {
+        if forgotten <= self.oldest_word || is_on(Bug::WordsKept) {
+            return;
+        }
+        self.oldest_word = Sequence(u64::MAX);
+        for (id, pooled) in &mut self.requests {
+            let waited = pooled.waits();
+            pooled.admissions.retain(|_, word| word.as_of >= forgotten);
+            let left = &pooled.admissions;
+            pooled.spent.retain(|gateway| left.contains_key(gateway));
+            let oldest = left.values().map(|word| word.as_of).min();
+            self.oldest_word = oldest.map_or(self.oldest_word, |it| it.min(self.oldest_word));
+            if waited && !pooled.waits() {
+                self.idle += 1;
+                self.queue.remove(&pooled.arrival);
+                self.clocks.remove(&(pooled.since, *id));
+            }
+        }
+    }
+
+    /// The words for a request that are not used up.
+    pub(crate) fn vouching(&self, id: &RequestId) -> impl Iterator<Item = Admission> + '_ {
         let pooled = self.requests.get(id).into_iter();
         pooled.flat_map(|pooled| {
-            let known = pooled.admissions.keys();
-            known.filter(|it| !pooled.spent.contains(*it)).copied()
+            let known = pooled.admissions.iter();
+            let left = known.filter(|(gateway, _)| !pooled.spent.contains(*gateway));
+            left.map(|(gateway, word)| Admission {
+                gateway: *gateway,
+                as_of: word.as_of,
+            })
         })
     }
 
     /// Whether a gateway's word for a request is here.
-    pub(crate) fn has_word(&self, id: &RequestId, gateway: ReplicaId) -> bool {
+    pub(crate) fn has_word(&self, id: &RequestId, admission: Admission) -> bool {
         let pooled = self.requests.get(id);
-        pooled.is_some_and(|pooled| pooled.admissions.contains_key(&gateway))
+        pooled.is_some_and(|pooled| shows(&pooled.admissions, admission))
     }
 
     /// The signed words of those who vouch for a request.
     pub(crate) fn words(&self, id: &RequestId) -> impl Iterator<Item = &Arc<SignedMessage>> {
         let pooled = self.requests.get(id).into_iter();
-        pooled.flat_map(|pooled| pooled.admissions.values().flatten())
+        let words = pooled.flat_map(|pooled| pooled.admissions.values());
+        words.filter_map(|word| word.signed.as_ref())
     }
 
     /// Notes that a request was answered: it runs no clock and is not proposed, but a batch that
@@ -329,6 +383,11 @@ mod tests {
     use super::*;
     use crate::request::KeySource;
 
+    const WORD: Word = Word {
+        as_of: Sequence(5),
+        signed: None,
+    };
+
     fn request(number: u8, length: usize) -> KnownRequest {
         KnownRequest {
             id: RequestId(Digest::of(&[number])),
@@ -338,11 +397,15 @@ mod tests {
         }
     }
 
+    fn vouching(pool: &Pool, id: &RequestId) -> Vec<ReplicaId> {
+        pool.vouching(id).map(|it| it.gateway).collect()
+    }
+
     /// Adds a request for which gateway 0 vouches.
     fn add(pool: &mut Pool, request: KnownRequest) {
         let id = request.id;
         assert!(pool.insert(request, ReplicaId(0), Duration::ZERO));
-        assert!(pool.admit(&id, (ReplicaId(0), None), Duration::ZERO));
+        assert!(pool.admit(&id, (ReplicaId(0), WORD), Duration::ZERO));
     }
 
     #[test]
@@ -353,21 +416,18 @@ mod tests {
         assert_eq!((pool.len(), pool.oldest(), pool.unproposed()), (0, None, 0));
         assert!(pool.take_late([Duration::MAX; 3], 9).is_empty());
         let late = Duration::from_secs(5);
-        assert!(pool.admit(&id, (ReplicaId(1), None), late));
+        assert!(pool.admit(&id, (ReplicaId(1), WORD), late));
         assert_eq!((pool.len(), pool.oldest()), (1, Some((late, id))));
         assert_eq!(pool.next_batch(), [id]);
         assert!(
-            pool.admit(&id, (ReplicaId(2), None), late * 2),
+            pool.admit(&id, (ReplicaId(2), WORD), late * 2),
             "another one vouches too"
         );
         assert_eq!(pool.oldest(), Some((late, id)), "and the clock runs on");
-        assert_eq!(
-            pool.gateways(&id).collect::<Vec<_>>(),
-            [ReplicaId(1), ReplicaId(2)]
-        );
+        assert_eq!(vouching(&pool, &id), [ReplicaId(1), ReplicaId(2)]);
         let other = request(1, 1).id;
         assert!(
-            !pool.admit(&other, (ReplicaId(1), None), late),
+            !pool.admit(&other, (ReplicaId(1), WORD), late),
             "its body is not here"
         );
     }
@@ -377,16 +437,50 @@ mod tests {
         let mut pool = Pool::default();
         let id = request(0, 1).id;
         pool.insert(request(0, 1), ReplicaId(3), Duration::ZERO);
-        assert!(pool.note_spent(&id, (ReplicaId(1), None)));
-        assert!(!pool.note_spent(&id, (ReplicaId(1), None)));
-        assert!(pool.has_word(&id, ReplicaId(1)) && !pool.has_word(&id, ReplicaId(2)));
-        assert_eq!((pool.len(), pool.gateways(&id).count()), (0, 0));
-        assert!(pool.admit(&id, (ReplicaId(1), None), Duration::ZERO));
+        assert!(pool.note_spent(&id, (ReplicaId(1), WORD)));
+        assert!(!pool.note_spent(&id, (ReplicaId(1), WORD)));
+        let word = |gateway, as_of| Admission {
+            gateway: ReplicaId(gateway),
+            as_of: Sequence(as_of),
+        };
+        assert!(pool.has_word(&id, word(1, 5)) && pool.has_word(&id, word(1, 4)));
+        assert!(!pool.has_word(&id, word(1, 6)) && !pool.has_word(&id, word(2, 5)));
+        assert_eq!((pool.len(), pool.vouching(&id).count()), (0, 0));
+        assert!(pool.admit(&id, (ReplicaId(1), WORD), Duration::ZERO));
         assert_eq!((pool.len(), pool.unproposed()), (1, 1));
-        assert!(!pool.note_spent(&id, (ReplicaId(1), None)));
-        assert_eq!(pool.gateways(&id).collect::<Vec<_>>(), [ReplicaId(1)]);
+        assert!(!pool.note_spent(&id, (ReplicaId(1), WORD)));
+        assert_eq!(vouching(&pool, &id), [ReplicaId(1)]);
         pool.remove(&id);
         assert_eq!((pool.len(), pool.oldest()), (0, None));
+    }
+
+    #[test]
+    fn a_request_waits_until_the_last_word_for_it_has_lapsed() {
+        let mut pool = Pool::default();
+        add(&mut pool, request(0, 1));
+        add(&mut pool, request(1, 1));
+        let later = Word {
+            as_of: Sequence(7),
+            ..WORD
+        };
+        let (old, renewed) = (request(0, 1).id, request(1, 1).id);
+        assert!(pool.admit(&renewed, (ReplicaId(0), later), Duration::ZERO));
+        assert!(
+            !pool.admit(&renewed, (ReplicaId(0), WORD), Duration::ZERO),
+            "an earlier word is no news"
+        );
+        pool.drop_lapsed(Sequence(5));
+        assert_eq!(pool.len(), 2);
+        pool.drop_lapsed(Sequence(6));
+        assert_eq!((pool.len(), pool.unproposed()), (1, 1));
+        assert_eq!(pool.next_batch(), [renewed]);
+        assert!(pool.contains(&old) && pool.vouching(&old).next().is_none());
+        pool.drop_lapsed(Sequence(8));
+        assert_eq!((pool.len(), pool.oldest()), (0, None));
+        assert!(
+            pool.admit(&old, (ReplicaId(1), WORD), Duration::ZERO),
+            "anew"
+        );
     }
 
     #[test]
@@ -395,7 +489,7 @@ mod tests {
         let id = request(0, 1).id;
         pool.insert(request(0, 1), ReplicaId(3), Duration::ZERO);
         pool.mark_proposed(&id);
-        assert!(pool.admit(&id, (ReplicaId(1), None), Duration::ZERO));
+        assert!(pool.admit(&id, (ReplicaId(1), WORD), Duration::ZERO));
         assert_eq!((pool.len(), pool.unproposed()), (1, 0));
     }
 

@@ -12,6 +12,7 @@ use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::config::{LedgerState, Recovered};
 use crate::effect::Effects;
 use crate::execution::Outcome;
+use crate::key_table::KeyTable;
 use crate::message::{Message, ResultVote};
 use crate::record::Record;
 use crate::replica::Replica;
@@ -52,6 +53,7 @@ impl Replica {
             ordinal,
             frontier,
             certified,
+            forgotten,
             keys,
             stable,
         } = ledger;
@@ -62,6 +64,7 @@ impl Replica {
         (self.dispatched, self.executed, self.settled) = (sequence, sequence, sequence);
         (self.certified, self.time, self.ordinal) = (sequence, time, ordinal);
         self.frontier = frontier;
+        self.keys = KeyTable::new(self.config.gateway_keys, forgotten);
         for key in keys.into_iter().filter(|_| !is_on(Bug::KeysForgotten)) {
             self.keys.insert(key);
         }
@@ -124,7 +127,7 @@ impl Replica {
                         slot.promised = true;
                     }
                 }
-                Message::Requests(requests) => {
+                Message::Requests { requests, .. } => {
                     self.restore_bodies(self.config.replica, requests);
                 }
                 Message::Status(_) => return,
@@ -268,7 +271,7 @@ impl Replica {
         let mut words = BTreeMap::new();
         for (by, request, admissions) in self.pool.iter() {
             records.push(Record::Requests(by.0, vec![request.bytes.clone()]));
-            for word in admissions.values().flatten() {
+            for word in admissions.values().filter_map(|word| word.signed.as_ref()) {
                 words.insert((word.sender, word.message.clone()), word);
             }
         }

@@ -278,7 +278,7 @@ impl Replica {
             dispatched: Sequence(0),
             executed: Sequence(0),
             recorded: BTreeMap::new(),
-            keys: KeyTable::new(config.gateway_keys),
+            keys: KeyTable::new(config.gateway_keys, Sequence(0)),
             ordinal: 0,
             time: UnixMillis(0),
             settled: Sequence(0),
@@ -392,7 +392,7 @@ impl Replica {
                 self.new_view_sent = self.new_view_sent.max(Some(vote.view));
                 self.on_message(message, effects);
             }
-            Message::Admitted(_) | Message::Commit(_) => self.on_message(message, effects),
+            Message::Admitted { .. } | Message::Commit(_) => self.on_message(message, effects),
             _ => {}
         }
     }
@@ -412,8 +412,12 @@ impl Replica {
     pub(crate) fn on_message(&mut self, message: &Verified<Message>, effects: &mut Effects) {
         let sender = message.sender();
         let handled = match message.body() {
-            Message::Requests(requests) => self.on_requests(message, requests, effects),
-            Message::Admitted(names) => self.on_admission(message, names, effects),
+            Message::Requests { as_of, requests } => {
+                self.on_requests(message, (*as_of, requests), effects)
+            }
+            Message::Admitted { as_of, names } => {
+                self.on_admission(message, (*as_of, names), effects)
+            }
             Message::PrePrepare(vote) => self.on_pre_prepare(message.narrow(*vote), effects),
             Message::Prepare(vote) => self.on_prepare(message.narrow(*vote), effects),
             Message::Commit(vote) => self.on_commit(message.narrow(*vote), effects),
@@ -468,7 +472,7 @@ impl Replica {
 }
 
 const fn is_of_its_time(message: &Message) -> bool {
-    matches!(message, Message::Status(_) | Message::Requests(_))
+    matches!(message, Message::Status(_) | Message::Requests { .. })
 }
 
 pub(crate) fn reject(

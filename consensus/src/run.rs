@@ -32,6 +32,7 @@ pub(crate) struct Run {
     pub(crate) items: Vec<RunItem>,
     pub(crate) batch_leaf: BatchLeaf,
     pub(crate) ordinal: u64,
+    pub(crate) forgotten: Sequence,
     /// This replica's own outcomes, once its app answered.
     pub(crate) outcomes: Option<Vec<Outcome>>,
     pub(crate) settled: Option<Settled>,
@@ -161,6 +162,7 @@ impl Run {
             size: settled.size,
             root: settled.root,
             ordinal: self.ordinal,
+            forgotten: self.forgotten,
         })
     }
 }

@@ -136,6 +136,8 @@ bugs! {
         "A primary charges itself for every key, and nobody asks for its word.";
     WordUnchecked "word-unchecked"
         "Nobody asks for the word of the gateway that a batch charges.";
+    WordsKept "words-kept"
+        "A gateway's word counts for ever, though keys are forgotten.";
     QuotaKept "quota-kept"
         "A forgotten key goes on using its gateway's quota.";
     LimitForAll "limit-for-all"

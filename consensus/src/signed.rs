@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::rejection::Rejection;
 use crate::request::request_id;
 use crate::sabotage::{Bug, is_on};
-use crate::types::RequestId;
+use crate::types::{RequestId, Sequence};
 
 /// The keys of the membership, and this replica's own. Real ones outside; a table in simulations.
 pub trait Authority: Send + Sync {
@@ -103,9 +103,10 @@ impl<T> Verified<T> {
 
     /// This message's signature under ADMITTED with the names of what it admits: a word that can be
     /// shown without bodies.
-    pub(crate) fn admission(&self, names: &[RequestId]) -> Arc<SignedMessage> {
+    pub(crate) fn admission(&self, as_of: Sequence, names: &[RequestId]) -> Arc<SignedMessage> {
+        let names = names.to_vec();
         Arc::new(SignedMessage {
-            message: Message::Admitted(names.to_vec()).encode(),
+            message: Message::Admitted { as_of, names }.encode(),
             ..SignedMessage::clone(&self.signed)
         })
     }
@@ -214,13 +215,15 @@ pub fn message_digest(message: &Bytes) -> Digest {
 /// The ADMITTED that says what an encoded REQUESTS says; `None` for any other message.
 fn by_name(message: &Bytes) -> Option<Bytes> {
     // The first byte is the kind; what is not a REQUESTS is not decoded for this.
-    if message.first() != Message::Requests(Vec::new()).encode().first() {
+    let (as_of, requests) = (Sequence(0), Vec::new());
+    let kind = Message::Requests { as_of, requests }.encode();
+    if message.first() != kind.first() {
         return None;
     }
     match borsh::from_slice(message) {
-        Ok(Message::Requests(requests)) => {
+        Ok(Message::Requests { as_of, requests }) => {
             let names = requests.iter().map(|bytes| request_id(bytes)).collect();
-            Some(Message::Admitted(names).encode())
+            Some(Message::Admitted { as_of, names }.encode())
         }
         _ => None,
     }

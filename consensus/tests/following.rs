@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use byzantine_consensus::{
-    Bare, BareAnswer, Batch, Certificate, Follower, LedgerState, Rejection, ReplicaId, Retention,
-    Sequence, Settlement, UnixMillis, Verdict,
+    Bare, BareAnswer, Batch, Certificate, Follower, LedgerState, Rejection, Retention, Sequence,
+    Settlement, UnixMillis, Verdict,
 };
 use group::Group;
 
@@ -127,7 +127,7 @@ fn whatever_is_altered_is_noticed_before_anything_is_kept() {
     assert_eq!(refused(&entries, &certificate), None);
     // Another gateway is charged, which the batch's digest and the key table's tell.
     let mut charged = Batch::decode(&entries[place].batch).unwrap();
-    charged.gateways[0] = ReplicaId(charged.gateways[0].0 ^ 1);
+    charged.admissions[0].gateway.0 ^= 1;
     let mut altered = entries.clone();
     altered[place].batch = charged.encode();
     assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));

@@ -12,9 +12,7 @@ mod group;
 
 use std::time::Duration;
 
-use byzantine_consensus::{
-    Batch, Message, ReplicaId, Request, Sequence, UnixMillis, Verdict, View, Vote,
-};
+use byzantine_consensus::{Batch, Message, Request, Sequence, UnixMillis, Verdict, View, Vote};
 use group::Group;
 
 /// The primary, which is faulty, tells some backups of a batch.
@@ -24,7 +22,7 @@ fn propose(group: &mut Group, to: &[usize], sequence: u64, request: &Request) {
         sequence,
         time: Some(UnixMillis(group.time().unix.0)),
         requests: vec![request.id()],
-        gateways: vec![ReplicaId(1)],
+        admissions: vec![group::word(1)],
         resolutions: vec![],
     };
     let vote = Vote {

@@ -11,7 +11,9 @@ mod group;
 
 use std::time::Duration;
 
-use byzantine_consensus::{Message, ReplicaId, Request, Subject, Supply, Suspicion, Verdict, View};
+use byzantine_consensus::{
+    Message, ReplicaId, Request, Sequence, Subject, Supply, Suspicion, Verdict, View,
+};
 use group::Group;
 
 /// Gateway 1 uses a key for one request and then for another, which is refused.
@@ -64,6 +66,34 @@ fn what_ran_a_day_ago_does_not_run_again_for_a_suspicion() {
 }
 
 #[test]
+fn a_copy_of_an_old_word_makes_nothing_run_again() {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    let paid = group.request(1, "k", "/pay");
+    group.stabilize();
+    let day = Duration::from_hours(25);
+    group.advance_by(day, Duration::from_hours(1));
+    group.request(2, "other", "/");
+    group.stabilize();
+    let copy = Message::Requests {
+        as_of: Sequence(0),
+        requests: vec![paid.encode()],
+    };
+    group.forge(1, &[copy], &[]);
+    group.advance(Duration::from_secs(10));
+    assert_eq!(group.calls(0), 2);
+    let standing = group.nodes[0].replica.as_ref().unwrap().standing();
+    assert_eq!(
+        (standing.view, standing.pooled),
+        (View(0), 0),
+        "nor is it waited for"
+    );
+    group.forge(1, &[group::requests(&[&paid])], &[]);
+    group.advance(Duration::from_secs(10));
+    assert_eq!(group.calls(0), 3, "its gateway was asked anew");
+}
+
+#[test]
 fn a_suspicion_has_a_refusal_decided_anew_ever_more_seldom() {
     let (mut group, refused) = group_with_a_refusal(8);
     for _ in 0..50 {
@@ -107,12 +137,12 @@ fn a_backup_takes_no_body_that_nobody_waits_for() {
     // All of them forgot it with the checkpoint. An answer that comes too late, and its word:
     let bodies = Supply::Requests(vec![refused.encode()]);
     group.supply(3, 2, bodies.clone());
-    group.forge(1, &[Message::Admitted(vec![refused.id()])], &[]);
+    group.forge(1, &[group::admitted(&[&refused])], &[]);
     group.advance(Duration::from_secs(30));
     assert_eq!(verdicts(&group), [true, false, true, true, true, true]);
     // What a primary is given somebody waits for.
     group.supply(3, 0, bodies);
-    group.forge(1, &[Message::Admitted(vec![refused.id()])], &[]);
+    group.forge(1, &[group::admitted(&[&refused])], &[]);
     group.advance(Duration::from_secs(1));
     assert_eq!(verdicts(&group).last(), Some(&false));
     let standing = group.nodes[2].replica.as_ref().unwrap().standing();
@@ -134,13 +164,40 @@ fn a_primary_is_given_what_its_gateway_asked_of_some_once_more() {
     };
     group.forge(1, &[Message::Suspect(slow)], &[]);
     for _ in 0..5 {
-        group.forge_to(&[2, 3], 1, &[Message::Requests(vec![refused.encode()])]);
+        group.forge_to(&[2, 3], 1, &[group::requests(&[&refused])]);
         group.advance(Duration::from_secs(20));
     }
     let again = [true, false, false, false, false, false, false];
     assert_eq!(verdicts(&group), again);
     for node in &group.nodes {
         let standing = node.replica.as_ref().unwrap().standing();
+        assert_eq!((standing.pooled, standing.view), (0, View(0)));
+    }
+}
+
+#[test]
+fn so_it_is_when_a_checkpoint_has_cut_what_it_knew_of_that() {
+    let mut group = Group::with_quota(4, 1, 2, 1);
+    group.stabilize();
+    group.request(1, "k1", "/one");
+    group.stabilize();
+    let refused = group.request(1, "k2", "/two");
+    group.stabilize();
+    group.request(2, "k3", "/three");
+    group.request(3, "k4", "/four");
+    group.advance(Duration::from_secs(9));
+    assert_eq!(verdicts(&group), [true, false, true, true]);
+    let slow = Suspicion {
+        view: View(0),
+        subject: Subject::Slow,
+    };
+    group.forge(1, &[Message::Suspect(slow)], &[]);
+    group.forge_to(&[2, 3], 1, &[group::requests(&[&refused])]);
+    group.advance(Duration::from_secs(20));
+    assert_eq!(verdicts(&group), [true, false, true, true, false]);
+    for node in &group.nodes {
+        let standing = node.replica.as_ref().unwrap().standing();
+        assert!(standing.stable >= Sequence(4));
         assert_eq!((standing.pooled, standing.view), (0, View(0)));
     }
 }
@@ -155,7 +212,7 @@ fn a_primary_is_given_what_it_ran_under_a_key_that_is_forgotten() {
     group.request(2, "other", "/");
     group.stabilize();
     // Its gateway lets it in once more, and tells two backups alone.
-    group.forge_to(&[2, 3], 1, &[Message::Requests(vec![paid.encode()])]);
+    group.forge_to(&[2, 3], 1, &[group::requests(&[&paid])]);
     group.advance(Duration::from_secs(20));
     assert_eq!(verdicts(&group), [true, true, true]);
     for node in &group.nodes {

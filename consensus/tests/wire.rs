@@ -8,9 +8,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Abstention, Answer, Attestation, Batch, Certificate, CheckpointCertificate, CommitCertificate,
-    Entry, Envelope, Evidence, Fetch, Frame, KeySource, Message, NewView, Outcome,
-    PreparedCertificate, Promise, PromisedAnswer, Record, ReplicaId, Request, RequestId,
+    Abstention, Admission, Answer, Attestation, Batch, Certificate, CheckpointCertificate,
+    CommitCertificate, Entry, Envelope, Evidence, Fetch, Frame, KeySource, Message, NewView,
+    Outcome, PreparedCertificate, Promise, PromisedAnswer, Record, ReplicaId, Request, RequestId,
     Resolution, ResultVote, Sequence, SettledAnswer, SignedMessage, StatusReport, Subject, Supply,
     Suspicion, UnixMillis, Verdict, View, ViewChange, Vote,
 };
@@ -112,13 +112,20 @@ fn request() -> Request {
     }
 }
 
+fn word((gateway, as_of): (u8, u64)) -> Admission {
+    Admission {
+        gateway: ReplicaId(gateway),
+        as_of: Sequence(as_of),
+    }
+}
+
 fn batch() -> Batch {
     let requests = vec![RequestId(digest(1)), RequestId(digest(2))];
     Batch {
         sequence: Sequence(7),
         time: Some(UnixMillis(1000)),
         requests,
-        gateways: vec![ReplicaId(0), ReplicaId(2)],
+        admissions: [(0, 3), (2, 5)].map(word).to_vec(),
         resolutions: vec![Resolution {
             sequence: Sequence(6),
             leaves: 2,
@@ -200,7 +207,10 @@ fn messages() -> Vec<Message> {
     let subject = Subject::Request(RequestId(digest(1)));
     let leaves = vec![Some(digest(3)), None];
     vec![
-        Message::Requests(vec![request().encode()]),
+        Message::Requests {
+            as_of: Sequence(7),
+            requests: vec![request().encode()],
+        },
         Message::PrePrepare(vote()),
         Message::Prepare(vote()),
         Message::Commit(vote()),
@@ -232,7 +242,10 @@ fn messages() -> Vec<Message> {
                 fields: Bytes::from_static(b"fields"),
             }],
         }),
-        Message::Admitted(vec![RequestId(digest(1))]),
+        Message::Admitted {
+            as_of: Sequence(7),
+            names: vec![RequestId(digest(1))],
+        },
     ]
 }
 

@@ -56,6 +56,8 @@ pub struct Tip {
     pub time: UnixMillis,
     /// App calls so far.
     pub ordinal: u64,
+    /// The last sequence of which a key was forgotten.
+    pub forgotten: Sequence,
     /// The tree.
     pub frontier: Frontier,
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Authority, Batch, Digest, Envelope, Frame, Message, Outcome, ReplicaId, Sequence, SharedFrame,
-    SignedMessage, View, message_digest, request_id,
+    Admission, Authority, Batch, Digest, Envelope, Frame, Message, Outcome, ReplicaId, RequestId,
+    Sequence, SharedFrame, SignedMessage, View, message_digest, request_id,
 };
 
 use crate::ledger::Proven;
@@ -117,6 +117,26 @@ impl Scene<'_> {
     /// Whether this liar is primary of its view.
     pub fn is_primary(&self) -> bool {
         self.view.primary(self.members) == self.me
+    }
+
+    /// Requests that this liar lets in.
+    pub fn requests(&self, requests: Vec<Bytes>) -> Message {
+        let as_of = self.admission().as_of;
+        Message::Requests { as_of, requests }
+    }
+
+    /// The same by name.
+    pub fn admitted(&self, names: Vec<RequestId>) -> Message {
+        let as_of = self.admission().as_of;
+        Message::Admitted { as_of, names }
+    }
+
+    /// This liar's word for anything, as good as that of a correct replica which has come as far.
+    pub const fn admission(&self) -> Admission {
+        Admission {
+            gateway: self.me,
+            as_of: self.certified,
+        }
     }
 
     /// Messages in an envelope of this liar's.
@@ -228,12 +248,13 @@ impl Heard {
             };
             // A word for requests can be shown by their names alone.
             let (kind, shown) = match &message {
-                Message::Requests(requests) => {
+                Message::Requests { as_of, requests } => {
+                    let as_of = *as_of;
                     for request in requests {
                         push(&mut self.requests, request.clone());
                     }
                     let names = requests.iter().map(|bytes| request_id(bytes)).collect();
-                    ("ADMITTED", Message::Admitted(names).encode())
+                    ("ADMITTED", Message::Admitted { as_of, names }.encode())
                 }
                 _ => (message.kind(), bytes.clone()),
             };

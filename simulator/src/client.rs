@@ -64,7 +64,7 @@ pub struct Clients {
     shunned: Vec<usize>,
     /// Whether a refusal is taken for an answer, or asked for again elsewhere.
     content: Random,
-    /// Whose keys gateways make, in worlds that forget those sooner.
+    /// Whose keys gateways make, in worlds that forget keys: those sooner.
     keyless: Option<Random>,
     /// What requests carry beside their line, in worlds where they carry more.
     luggage: Option<Random>,
@@ -110,7 +110,7 @@ impl Clients {
                 Vec::new()
             },
             content: Random::new(plan.options.seed, "refusals"),
-            keyless: (plan.faults.has(Fault::ShortKeys))
+            keyless: (plan.faults.has(Fault::DaysPass))
                 .then(|| Random::new(plan.options.seed, "keyless")),
             luggage: luggage(plan.options.seed),
         }

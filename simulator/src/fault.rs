@@ -69,8 +69,8 @@ pub enum Fault {
     Sieve,
     /// Gateways may have so few keys remembered that clients are refused.
     FewKeys,
-    /// Keys are forgotten so soon that a request whose answer was missed runs again.
-    ShortKeys,
+    /// So much time passes at once that keys are forgotten: those that gateways made, or all.
+    DaysPass,
 }
 
 impl Fault {
@@ -107,7 +107,7 @@ impl Fault {
         Self::Remain,
         Self::Sieve,
         Self::FewKeys,
-        Self::ShortKeys,
+        Self::DaysPass,
     ];
 
     /// The word on the command line.
@@ -144,7 +144,7 @@ impl Fault {
             Self::Remain => "remain",
             Self::Sieve => "sieve",
             Self::FewKeys => "few-keys",
-            Self::ShortKeys => "short-keys",
+            Self::DaysPass => "days-pass",
         }
     }
 

@@ -1,7 +1,7 @@
 //! For how long a world remembers keys, and how many of one gateway's.
 //!
-//! Mostly for longer than any run takes; in some worlds so shortly that a request whose answer its
-//! client missed runs again, or so few that clients are refused.
+//! For longer than any run takes, unless days pass at once; in some worlds so few that clients are
+//! refused.
 
 use std::time::Duration;
 
@@ -11,27 +11,18 @@ use byzantine_consensus::{KeySource, Retention};
 use crate::fault::{Fault, Faults};
 use crate::random::Random;
 
-/// How long a key that a client chose is remembered, where keys do not expire.
+/// How long a key that a client chose is remembered.
 const CLIENT: Duration = Duration::from_hours(24);
 
 /// The same for one that a gateway made.
 const GATEWAY: Duration = Duration::from_mins(10);
 
-/// What a seed says, by streams of its own: its other choices do not depend on it.
+/// What a seed says, by a stream of its own: its other choices do not depend on it.
 pub fn retention(seed: u64, faults: Faults) -> Retention {
     let few = Random::new(seed, "quotas").pick(&[1, 2, 3, 5, 8]);
-    let mut random = Random::new(seed, "retention");
-    let client = Duration::from_millis(random.pick(&[100, 300, 1000, 3000]));
-    let gateway = Duration::from_millis(random.pick(&[100, 300, 1000]));
-    let short = faults.has(Fault::ShortKeys);
-    let (client, gateway) = if short {
-        (client, gateway)
-    } else {
-        (CLIENT, GATEWAY)
-    };
     Retention {
-        client,
-        gateway: gateway.min(client),
+        client: CLIENT,
+        gateway: GATEWAY,
         gateway_keys: if faults.has(Fault::FewKeys) {
             few
         } else {

@@ -126,6 +126,7 @@ impl Ledger {
         };
         if let Some(last) = self.entries.last() {
             (state.time, state.ordinal) = (last.time, last.ordinal);
+            state.forgotten = last.forgotten;
         }
         let keys = self.entries.iter().flat_map(|entry| remembered(entry));
         state.keys = keys.filter(|key| key.expires >= state.time).collect();

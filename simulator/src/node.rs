@@ -111,6 +111,8 @@ pub struct Node {
     pub executor: Executor,
     /// What its wall clock is ahead, in milliseconds.
     pub skew: i64,
+    /// What its gateway let in, and how far it had come by then; also where it crashed next.
+    pub let_in: Vec<(RequestId, Sequence)>,
     promise: Promise,
     /// Beside the keys: this replica has voted before.
     marked: bool,
@@ -156,6 +158,7 @@ impl Node {
             ledger: Ledger::default(),
             executor: Executor::new(plan.app, plan.keys, answers),
             skew: 0,
+            let_in: Vec::new(),
             promise: Promise::default(),
             marked: false,
             life: None,
@@ -321,7 +324,7 @@ impl Node {
     }
 
     fn take(
-        &self,
+        &mut self,
         life: &mut Life,
         input: Input,
         time: Time,
@@ -352,6 +355,7 @@ impl Node {
                 if !waiting.contains(&client) {
                     waiting.push(client);
                 }
+                self.let_in.push((id, life.replica.committed()));
                 Event::Admitted(vec![request])
             }
         };

@@ -229,7 +229,7 @@ fn present(options: &Options, random: &mut Random) -> Faults {
         let later = match fault {
             Fault::Sieve => Some(250),
             Fault::FewKeys => Some(150),
-            Fault::ShortKeys => Some(120),
+            Fault::DaysPass => Some(120),
             _ => None,
         };
         if let Some(per_mille) = later {

@@ -119,7 +119,7 @@ pub fn describe(frame: &Frame) -> String {
 pub fn words(message: &Message) -> String {
     let kind = message.kind();
     match message {
-        Message::Requests(requests) => format!("{kind}({})", ids(requests)),
+        Message::Requests { as_of, requests } => format!("{kind}(@{as_of} {})", ids(requests)),
         Message::PrePrepare(vote) | Message::Prepare(vote) | Message::Commit(vote) => {
             let digest = vote.digest.to_string();
             format!("{kind}(v{} s{} {})", vote.view, vote.sequence, &digest[..6])
@@ -144,7 +144,7 @@ pub fn words(message: &Message) -> String {
             report.certified
         ),
         #[allow(unreachable_patterns, reason = "the core may learn new messages")]
-        Message::Admitted(_) => kind.to_owned(),
+        Message::Admitted { as_of, .. } => format!("{kind}(@{as_of})"),
     }
 }
 

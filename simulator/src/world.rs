@@ -183,6 +183,8 @@ struct World {
     view_at_healing: u64,
     /// Liars add nothing any more.
     resting: bool,
+    /// How many milliseconds passed at once so far.
+    days: i64,
     /// Frames that they added.
     injected: usize,
 }
@@ -227,6 +229,7 @@ impl World {
             healed_at: None,
             view_at_healing: 0,
             resting: false,
+            days: 0,
             injected: 0,
             places,
             checks,

@@ -5,6 +5,7 @@ mod answers;
 mod log;
 mod members;
 mod seals;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use answers::{Verdicts, answer};
 use log::MemoryLog;
 use members::{membership, secrets};
 use seals::Seals;
+pub use words::{admitted, requests, word};
 
 const START: u64 = 1_700_000_000_000;
 
@@ -502,6 +504,7 @@ impl Node {
             frontier.append(leaf_hash(&settlement.batch_leaf));
             ledger.sequence = settlement.sequence;
             (ledger.time, ledger.ordinal) = (settlement.time, settlement.ordinal);
+            ledger.forgotten = settlement.forgotten;
             ledger.keys.extend(remembered(settlement));
         }
         ledger.certified = ledger.sequence;

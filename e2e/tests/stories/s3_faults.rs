@@ -193,10 +193,29 @@ async fn a_liar(scene: &Scene) {
     println!("    {}", told.message);
     assert!(told.message.contains('3'), "{told:?}");
     customer.satisfied().await;
-    scene.node.remove(&pod, "/var/lib/byzantine/fault");
-    scene.node.kill_sidecar(&pod);
     right_balance(scene).await;
+    scene.node.remove(&pod, "/var/lib/byzantine/fault");
+    its_data_are_taken_away(scene, liar);
     honest_again(scene).await;
+}
+
+/// Whose answers differed may have written something else, too: as its status advises, the app
+/// starts anew with nothing, and is rebuilt.
+fn its_data_are_taken_away(scene: &Scene, replica: u64) {
+    let before = scene.service.pod_uid(replica);
+    let claim = format!("{}-{replica}-app", scene.service.name());
+    let namespace = scene.service.namespace();
+    let delete = [
+        "delete",
+        "pvc",
+        &claim,
+        "--namespace",
+        namespace,
+        "--wait=false",
+    ];
+    scene.namespace.cluster().kubectl(&delete);
+    scene.service.delete_pod(replica);
+    scene.replaced(replica, &before);
 }
 
 /// A checkpoint interval without a lie, and it is one of the others again.

@@ -296,6 +296,7 @@ mod tests {
             size: 2,
             root: Digest::of(b""),
             ordinal: 0,
+            forgotten: Sequence(0),
         }
     }
 

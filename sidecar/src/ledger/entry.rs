@@ -33,6 +33,8 @@ pub struct StoredEntry {
     pub root: Digest,
     /// App calls so far, this sequence included.
     pub ordinal: u64,
+    /// The last sequence of which a key was forgotten by then.
+    pub forgotten: Sequence,
 }
 
 impl StoredEntry {
@@ -47,6 +49,7 @@ impl StoredEntry {
             size: settlement.size,
             root: settlement.root,
             ordinal: settlement.ordinal,
+            forgotten: settlement.forgotten,
         }
     }
 

@@ -17,7 +17,7 @@ use super::table::{
 use super::write::remembered_keys;
 use super::{Ledger, State, Tip};
 
-const FORMAT: &str = "byzantine-ledger/3";
+const FORMAT: &str = "byzantine-ledger/4";
 
 /// Pages kept in memory, in bytes; the rest is the operating system's to cache.
 const CACHE_BYTES: usize = 32 << 20;
@@ -42,6 +42,7 @@ impl Ledger {
                 sequence: Sequence(0),
                 time: UnixMillis(0),
                 ordinal: 0,
+                forgotten: Sequence(0),
                 frontier: Frontier::new(),
             },
             certified: None,
@@ -70,6 +71,7 @@ impl Ledger {
             sequence: tip.sequence,
             time: tip.time,
             ordinal: tip.ordinal,
+            forgotten: tip.forgotten,
             frontier: tip.frontier,
             certified: self.certified_sequence(),
             keys: remembered_keys(&keys, tip.time.0)?,
@@ -132,6 +134,7 @@ impl Ledger {
             sequence: entry.sequence,
             time: entry.time,
             ordinal: entry.ordinal,
+            forgotten: entry.forgotten,
             frontier,
         };
         let checkpoints = read.open_table(CHECKPOINTS).map_err(storage)?;

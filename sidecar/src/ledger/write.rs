@@ -86,6 +86,7 @@ impl Ledger {
             tip.sequence = settlement.sequence;
             tip.time = settlement.time;
             tip.ordinal = settlement.ordinal;
+            tip.forgotten = settlement.forgotten;
         }
         Ok(tip)
     }

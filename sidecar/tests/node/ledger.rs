@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Answer, Batch, Certificate, KeySource, Request, RequestId, Sequence, SettledAnswer, Settlement,
-    UnixMillis, Verdict,
+    Admission, Answer, Batch, Certificate, KeySource, Request, RequestId, Sequence, SettledAnswer,
+    Settlement, UnixMillis, Verdict,
 };
 use byzantine_proof::tree::{Frontier, leaf_hash, verify_inclusion};
 use byzantine_proof::{
@@ -50,7 +50,10 @@ impl Chain {
             sequence: Sequence(self.sequence),
             time: Some(UnixMillis(self.sequence)),
             requests: vec![request.id()],
-            gateways: vec![ReplicaId(0)],
+            admissions: vec![Admission {
+                gateway: ReplicaId(0),
+                as_of: Sequence(0),
+            }],
             resolutions: vec![],
         };
         let size_before = self.frontier.size();
@@ -70,6 +73,7 @@ impl Chain {
             size: self.frontier.size(),
             root: self.frontier.root(),
             ordinal: self.ordinal,
+            forgotten: Sequence(0),
         };
         let certificate = self.certificate();
         (settlement, certificate)

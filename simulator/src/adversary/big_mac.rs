@@ -16,7 +16,7 @@ impl Attack for BigMac {
     ) -> Vec<Message> {
         let chosen = scene.random.place(scene.members);
         messages.retain(|message| {
-            !matches!(message, Message::Requests(_)) || usize::from(to.0) == chosen
+            !matches!(message, Message::Requests { .. }) || usize::from(to.0) == chosen
         });
         messages
     }

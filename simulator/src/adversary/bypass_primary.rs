@@ -1,7 +1,7 @@
 //! A gateway that tells everyone of its requests, but the primary, which is to be late with them.
 
 use bytes::Bytes;
-use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
+use byzantine_consensus::{Frame, KeySource, ReplicaId, Request};
 
 use super::{Attack, Scene};
 
@@ -31,7 +31,7 @@ impl Attack for BypassPrimary {
             key: format!("bypass-{}-{}", scene.me, self.sent),
             key_source: KeySource::Gateway,
         };
-        let frame = scene.seal(&[Message::Requests(vec![request.encode()])]);
+        let frame = scene.seal(&[scene.requests(vec![request.encode()])]);
         let primary = scene.view.primary(scene.members);
         let mut told = scene.to_all(&frame);
         told.retain(|(to, _)| *to != primary);

@@ -1,7 +1,7 @@
 //! A primary that charges a gateway for the key of a request which that one did not let in.
 
 use bytes::Bytes;
-use byzantine_consensus::{Message, ReplicaId};
+use byzantine_consensus::{Admission, Message, ReplicaId};
 
 use super::rewriting::{Rewriting, charged, with_requests};
 use super::{Attack, Scene};
@@ -19,9 +19,10 @@ impl Attack for ChargeAnother {
         }
         let others = scene.others();
         self.rewriting.batches(&batches, |batch| {
-            let moved = charged(batch).map(|(id, gateway)| {
-                let victim = others.iter().find(|other| **other != gateway);
-                (id, victim.copied().unwrap_or(gateway))
+            let moved = charged(batch).map(|(id, it)| {
+                let victim = others.iter().find(|other| **other != it.gateway);
+                let gateway = victim.copied().unwrap_or(it.gateway);
+                (id, Admission { gateway, ..it })
             });
             let other = with_requests(batch, moved);
             (other != *batch).then_some(other)

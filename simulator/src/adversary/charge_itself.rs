@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use byzantine_consensus::{Frame, Message, ReplicaId, RequestId, request_id};
+use byzantine_consensus::{Admission, Frame, Message, ReplicaId, RequestId, request_id};
 
 use super::rewriting::{Rewriting, charged, with_requests};
 use super::{Attack, Scene};
@@ -25,7 +25,8 @@ impl Attack for ChargeItself {
             return batches;
         }
         self.rewriting.batches(&batches, |batch| {
-            let own = charged(batch).map(|(id, _)| (id, scene.me));
+            let gateway = scene.me;
+            let own = charged(batch).map(|(id, it)| (id, Admission { gateway, ..it }));
             let other = with_requests(batch, own);
             (other != *batch).then_some(other)
         })
@@ -53,6 +54,6 @@ impl Attack for ChargeItself {
         if news.is_empty() {
             return Vec::new();
         }
-        scene.to_all(&scene.seal(&[Message::Requests(news)]))
+        scene.to_all(&scene.seal(&[scene.requests(news)]))
     }
 }

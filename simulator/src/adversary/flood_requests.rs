@@ -2,7 +2,7 @@
 
 use super::{Attack, Scene};
 use bytes::Bytes;
-use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
+use byzantine_consensus::{Frame, KeySource, ReplicaId, Request};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -37,6 +37,6 @@ impl Attack for FloodRequests {
             scene.random.place(scene.members - 1)
         };
         let to = scene.others()[place];
-        vec![(to, scene.seal(&[Message::Requests(requests)]))]
+        vec![(to, scene.seal(&[scene.requests(requests)]))]
     }
 }

@@ -31,7 +31,7 @@ impl Attack for GarbageRelay {
 
 /// An envelope of its own under a signature that is for something else.
 fn unsigned(scene: &Scene<'_>) -> Frame {
-    let mut frame = scene.seal(&[Message::Requests(Vec::new())]);
+    let mut frame = scene.seal(&[scene.requests(Vec::new())]);
     if let Frame::Envelope { envelope, .. } = &mut frame {
         envelope.signature = scene.authority.sign(&Digest::of(b"something else"));
     }
@@ -49,7 +49,7 @@ fn garbage(scene: &mut Scene<'_>, to: ReplicaId) -> Vec<SignedMessage> {
         // Another's name, another's word.
         1 => vec![SignedMessage { sender: to, ..own }],
         2 => vec![SignedMessage {
-            message: Message::Requests(Vec::new()).encode(),
+            message: scene.requests(Vec::new()).encode(),
             ..own
         }],
         // A member that there is not.

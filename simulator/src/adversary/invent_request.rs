@@ -21,7 +21,7 @@ impl Attack for InventRequest {
             let mut other = batch.clone();
             if !other.requests.is_empty() {
                 other.requests.push(RequestId(batch.digest()));
-                other.gateways.push(scene.me);
+                other.admissions.push(scene.admission());
             }
             (other != *batch).then_some(other)
         })

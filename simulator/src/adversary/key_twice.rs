@@ -1,7 +1,7 @@
 //! A gateway that uses clients' keys for requests of its own.
 
 use super::{Attack, Scene};
-use byzantine_consensus::{Frame, Message, ReplicaId, Request};
+use byzantine_consensus::{Frame, ReplicaId, Request};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -32,8 +32,8 @@ impl Attack for KeyTwice {
         let first = request.encode();
         "/balance/1".clone_into(&mut request.target);
         let frames = [
-            scene.seal(&[Message::Requests(vec![first])]),
-            scene.seal(&[Message::Requests(vec![request.encode()])]),
+            scene.seal(&[scene.requests(vec![first])]),
+            scene.seal(&[scene.requests(vec![request.encode()])]),
         ];
         let others = scene.others();
         let half = |to: &ReplicaId| usize::from(scene.second_half(*to));

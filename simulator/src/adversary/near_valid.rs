@@ -64,6 +64,6 @@ fn mutate(message: &mut Message, random: &mut Random) {
         }
         Message::Promise(vote) => shift(&mut vote.sequence.0),
         Message::Status(report) => shift(&mut report.certified.0),
-        Message::Requests(_) | Message::Admitted(_) => {}
+        Message::Requests { as_of, .. } | Message::Admitted { as_of, .. } => shift(&mut as_of.0),
     }
 }

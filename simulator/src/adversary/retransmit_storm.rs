@@ -1,14 +1,20 @@
-//! A gateway that sends every request it ever heard of, again and again, and more of its own.
+//! A gateway that sends every request it ever heard of, again and again, and more of its own. A
+//! storm ends: a run is to take no minute.
 
 use super::{Attack, Scene};
 use bytes::Bytes;
-use byzantine_consensus::{Frame, KeySource, Message, ReplicaId, Request};
+use byzantine_consensus::{Frame, KeySource, ReplicaId, Request};
 
 /// The attack.
 #[derive(Debug, Default)]
 pub(super) struct RetransmitStorm {
     made: u32,
+    /// How many bytes were sent, and how many bundles.
+    sent: (usize, u32),
 }
+
+/// How many bytes a storm has, and how many bundles.
+const STORM: (usize, u32) = (8 << 20, 1000);
 
 impl Attack for RetransmitStorm {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
@@ -28,10 +34,13 @@ impl Attack for RetransmitStorm {
                 requests.push(request.encode());
             }
         }
-        if requests.is_empty() {
+        let spent = self.sent.0 > STORM.0 || self.sent.1 > STORM.1;
+        if requests.is_empty() || spent {
             return Vec::new();
         }
-        let frame = scene.seal(&[Message::Requests(requests)]);
+        self.sent.0 += requests.iter().map(Bytes::len).sum::<usize>();
+        self.sent.1 += 1;
+        let frame = scene.seal(&[scene.requests(requests)]);
         scene.to_all(&frame)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use byzantine_consensus::{Batch, Digest, Message, ReplicaId, RequestId};
+use byzantine_consensus::{Admission, Batch, Digest, Message, RequestId};
 
 /// Which batch stands for which, in votes too.
 #[derive(Debug, Default)]
@@ -12,21 +12,21 @@ pub(super) struct Rewriting(BTreeMap<Digest, Digest>);
 /// How many are remembered.
 const REMEMBERED: usize = 256;
 
-/// A request, and the gateway that is charged for it.
-pub(super) type Charged = (RequestId, ReplicaId);
+/// A request, and the word on which it is ordered.
+pub(super) type Charged = (RequestId, Admission);
 
-/// The requests of a batch with their gateways.
+/// The requests of a batch with their words.
 pub(super) fn charged(batch: &Batch) -> impl DoubleEndedIterator<Item = Charged> + '_ {
-    let pairs = batch.requests.iter().zip(&batch.gateways);
-    pairs.map(|(id, gateway)| (*id, *gateway))
+    let pairs = batch.requests.iter().zip(&batch.admissions);
+    pairs.map(|(id, admission)| (*id, *admission))
 }
 
 /// A batch with other requests.
 pub(super) fn with_requests(batch: &Batch, charged: impl IntoIterator<Item = Charged>) -> Batch {
-    let (requests, gateways) = charged.into_iter().unzip();
+    let (requests, admissions) = charged.into_iter().unzip();
     Batch {
         requests,
-        gateways,
+        admissions,
         ..batch.clone()
     }
 }

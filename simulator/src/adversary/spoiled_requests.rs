@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use byzantine_consensus::limits::{FETCH_NAMES, GATEWAY_REQUESTS};
-use byzantine_consensus::{Frame, Message, ReplicaId, Request, RequestId, request_id};
+use byzantine_consensus::{Frame, ReplicaId, Request, RequestId, request_id};
 
 use super::{Attack, Scene};
 
@@ -21,15 +21,15 @@ impl Attack for SpoiledRequests {
         let frame = match scene.random.below(10) {
             0 => {
                 let many = vec![whole; GATEWAY_REQUESTS + 1];
-                scene.seal(&[Message::Requests(many)])
+                scene.seal(&[scene.requests(many)])
             }
             1 => {
                 let names: Vec<RequestId> = vec![request_id(&whole); FETCH_NAMES + 1];
-                Frame::Relay(vec![scene.signed(&Message::Admitted(names))])
+                Frame::Relay(vec![scene.signed(&scene.admitted(names))])
             }
             _ => {
                 let spoiled = (0..4).map(|_| spoiled(scene, &whole)).collect();
-                scene.seal(&[Message::Requests(spoiled)])
+                scene.seal(&[scene.requests(spoiled)])
             }
         };
         scene.to_all(&frame)

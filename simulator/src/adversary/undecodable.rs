@@ -2,7 +2,7 @@
 
 use super::{Attack, Scene};
 use bytes::Bytes;
-use byzantine_consensus::{Frame, Message, ReplicaId};
+use byzantine_consensus::{Frame, ReplicaId};
 
 /// The attack.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Attack for Undecodable {
         let frames = [
             scene.seal_raw(vec![Bytes::copy_from_slice(&garbage)]),
             scene.seal_raw(many),
-            scene.seal(&[Message::Requests(vec![Bytes::copy_from_slice(&garbage)])]),
+            scene.seal(&[scene.requests(vec![Bytes::copy_from_slice(&garbage)])]),
         ];
         frames
             .iter()

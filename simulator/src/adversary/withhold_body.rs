@@ -15,7 +15,7 @@ impl Attack for WithholdBody {
         mut messages: Vec<Message>,
     ) -> Vec<Message> {
         messages.retain(|message| {
-            !matches!(message, Message::Requests(_)) || scene.view.primary(scene.members) == to
+            !matches!(message, Message::Requests { .. }) || scene.view.primary(scene.members) == to
         });
         messages
     }

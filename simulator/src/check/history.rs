@@ -14,7 +14,7 @@ use crate::executor::is_app_leaf;
 use crate::keys::expiry;
 
 /// How often each request ran: more than once only where its key was forgotten in between.
-pub type Runs = BTreeMap<RequestId, usize>;
+pub type Runs = BTreeMap<RequestId, Vec<u64>>;
 
 /// Replays the ledger, and compares it with what clients saw.
 ///
@@ -29,7 +29,10 @@ pub fn witness(
     let (bank, places) = replay(ledger, kept, odd_apps)?;
     answers_are_the_ledgers(calls, &places)?;
     order_respects_time(calls)?;
-    let ran = |leaves: &Vec<Leaf>| leaves.iter().filter(|leaf| leaf.ran.is_some()).count();
+    let ran = |leaves: &Vec<Leaf>| {
+        let ran = leaves.iter().filter(|leaf| leaf.ran.is_some());
+        ran.map(|leaf| leaf.position).collect()
+    };
     let runs = places.iter().map(|(id, leaves)| (*id, ran(leaves)));
     Ok((bank, runs.collect()))
 }

@@ -1,5 +1,6 @@
 //! Linearizability without any help from sequence numbers: Wing and Gong's search with the
-//! memory of Lowe (Concurrency and Computation 2017), over what clients saw alone.
+//! memory of Lowe (Concurrency and Computation 2017), over what clients saw alone. Where an answer
+//! stands in the tree says only what is tried first: a search that succeeds is soon over.
 
 use std::collections::HashSet;
 
@@ -21,6 +22,8 @@ struct Event<'a> {
     invoked: u64,
     /// When it returned and with what; a call without an answer may take effect or not.
     returned: Option<(u64, &'a str)>,
+    /// Its leaf's place, to be tried in that order.
+    position: u64,
 }
 
 /// The calls done so far, as bits.
@@ -29,41 +32,10 @@ type Done = [u64; 4];
 /// Whether some order of the calls explains every answer and respects real time. `None` when the
 /// history is too long or too tangled to tell.
 ///
-/// Of the ledger it takes how often each request ran: beyond the first time only where its key was
-/// forgotten, which another checker sees to. Each such run may take effect, too.
+/// Of the ledger it takes where each request ran: what ran and was not told its client may take
+/// effect, or not. That it may run at all is for other checkers to say.
 pub fn linearizable(calls: &[Call], runs: &Runs) -> Option<Result<(), Violation>> {
-    let again = calls.iter().flat_map(|call| {
-        let reused = call
-            .returned
-            .as_ref()
-            .is_some_and(|it| it.kind == LeafKind::Reused);
-        let told = usize::from(!reused);
-        let ran = runs.get(&call.id).copied().unwrap_or(0);
-        let event = || Event {
-            operation: call.operation,
-            invoked: call.invoked,
-            returned: None,
-        };
-        std::iter::repeat_with(event).take(ran.saturating_sub(told))
-    });
-    let events: Vec<Event<'_>> = calls
-        .iter()
-        .filter(|call| {
-            call.returned
-                .as_ref()
-                .is_none_or(|it| it.kind != LeafKind::Reused)
-        })
-        .map(|call| {
-            // A verdict says that nobody knows; so the call may have taken effect or not.
-            let known = call.returned.as_ref().filter(|it| it.kind == LeafKind::App);
-            Event {
-                operation: call.operation,
-                invoked: call.invoked,
-                returned: known.map(|it| (it.at, it.content.as_str())),
-            }
-        })
-        .chain(again)
-        .collect();
+    let events: Vec<Event<'_>> = calls.iter().flat_map(|call| seen(call, runs)).collect();
     if events.len() > LONGEST {
         return None;
     }
@@ -82,6 +54,25 @@ pub fn linearizable(calls: &[Call], runs: &Runs) -> Option<Result<(), Violation>
         }
         None => None,
     }
+}
+
+/// A call's answer, if the app gave it, and its other runs.
+fn seen<'a>(call: &'a Call, runs: &'a Runs) -> impl Iterator<Item = Event<'a>> {
+    let answer = call.returned.as_ref();
+    let answer = answer.filter(|it| it.kind == LeafKind::App);
+    let told = answer.map(|it| it.position);
+    let ran = runs.get(&call.id).into_iter().flatten();
+    let other = ran.filter(move |position| told != Some(**position));
+    let event = |returned, position| Event {
+        operation: call.operation,
+        invoked: call.invoked,
+        returned,
+        position,
+    };
+    let known = answer.map(|it| event(Some((it.at, it.content.as_str())), it.position));
+    known
+        .into_iter()
+        .chain(other.map(move |position| event(None, *position)))
 }
 
 struct Search<'a> {
@@ -106,13 +97,15 @@ impl Search<'_> {
             if !answered.any(|(_, event)| event.returned.is_some()) {
                 return Some(true);
             }
-            stack.extend(self.steps(&done, &balances));
+            let mut steps = self.steps(&done, &balances);
+            steps.sort_by_key(|(position, ..)| std::cmp::Reverse(*position));
+            stack.extend(steps.into_iter().map(|(_, done, after)| (done, after)));
         }
         Some(false)
     }
 
     /// What may come next: calls that were sent before the first of the others returned.
-    fn steps(&self, done: &Done, balances: &[i64; ACCOUNTS]) -> Vec<(Done, [i64; ACCOUNTS])> {
+    fn steps(&self, done: &Done, balances: &[i64; ACCOUNTS]) -> Vec<(u64, Done, [i64; ACCOUNTS])> {
         let open = self.events.iter().enumerate();
         let open: Vec<(usize, &Event<'_>)> =
             open.filter(|(place, _)| !is_done(done, *place)).collect();
@@ -125,7 +118,7 @@ impl Search<'_> {
             if event.returned.is_none_or(|(_, seen)| seen == answer) {
                 let mut then = *done;
                 then[place / 64] |= 1 << (place % 64);
-                steps.push((then, after));
+                steps.push((event.position, then, after));
             }
         }
         steps

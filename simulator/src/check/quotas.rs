@@ -1,11 +1,12 @@
 //! Who is charged for a key, who is refused for want of room, and that nobody else is: by a table
 //! of keys of its own, which the ledger's order moves on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use byzantine_consensus::{
-    Batch, Digest, Limit, ReplicaId, Request, RequestId, Retention, Settlement, Verdict, request_id,
+    Admission, Batch, Digest, Limit, ReplicaId, Request, RequestId, Retention, Sequence,
+    Settlement, Verdict, request_id,
 };
 
 use byzantine_proof::{LeafKind, ResponseLeaf};
@@ -16,6 +17,7 @@ use crate::ledger::Proven;
 
 /// A key that is remembered.
 struct Known {
+    sequence: Sequence,
     request: RequestId,
     gateway: ReplicaId,
     expires: u64,
@@ -25,24 +27,32 @@ struct Known {
 struct Table {
     kept: Retention,
     keys: BTreeMap<Digest, Known>,
+    /// The last sequence of which a key was forgotten.
+    forgotten: Sequence,
+    /// Where each request ran last.
+    ran: BTreeMap<RequestId, Sequence>,
 }
 
 impl Table {
     fn forget(&mut self, time: u64) {
+        let passed = self.keys.values().filter(|known| known.expires < time);
+        let last = passed.map(|known| known.sequence).max();
+        self.forgotten = self.forgotten.max(last.unwrap_or_default());
         self.keys.retain(|_, known| known.expires >= time);
     }
 
-    /// What must become of a request; `None` where it was answered.
+    /// What must become of a request; `None` where it was answered, or let in too long ago.
     fn verdict(
         &self,
         (key, id): (Digest, RequestId),
-        gateway: ReplicaId,
+        admission: Admission,
         time: u64,
     ) -> Option<&'static str> {
         match self.keys.get(&key) {
             Some(known) if known.request == id => None,
+            _ if admission.as_of < self.forgotten => None,
             Some(_) => Some("reused"),
-            None if self.limit(gateway, time).is_some() => Some("limit"),
+            None if self.limit(admission.gateway, time).is_some() => Some("limit"),
             None => Some("call"),
         }
     }
@@ -60,9 +70,10 @@ impl Table {
 }
 
 impl Checks {
-    /// A correct replica's gateway is asked to let a request in.
-    pub fn asked(&mut self, gateway: ReplicaId, id: RequestId) {
-        self.let_in.insert((gateway, id));
+    /// A correct replica's gateway lets a request in, having handed over all up to `reached`.
+    pub fn asked(&mut self, gateway: ReplicaId, id: RequestId, reached: Sequence) {
+        let last = self.let_in.entry((gateway, id)).or_default();
+        *last = reached.max(*last);
     }
 
     /// A correct gateway refuses its own clients for its own quota alone.
@@ -85,8 +96,8 @@ impl Checks {
         }
     }
 
-    /// Every verdict is that of the table of keys, and no correct gateway is charged for what it
-    /// did not let in.
+    /// Every verdict is that of the table of keys; no correct gateway is charged for what it
+    /// did not let in; and what ran runs again only where a gateway was asked anew.
     ///
     /// # Errors
     /// The promise that is broken.
@@ -94,12 +105,30 @@ impl Checks {
         let mut table = Table {
             kept,
             keys: BTreeMap::new(),
+            forgotten: Sequence(0),
+            ran: BTreeMap::new(),
         };
         for settlement in ledger {
             table.forget(settlement.time.0);
             self.charged_once(&mut table, settlement)?;
         }
         Ok(())
+    }
+
+    /// Whether a gateway let a request in, and after it ran `before`, if it did.
+    fn was_asked(
+        &self,
+        (gateway, id): (ReplicaId, RequestId),
+        before: Option<&Sequence>,
+    ) -> Result<(), String> {
+        let asked = self.let_in.get(&(gateway, id));
+        if !self.is_correct(gateway) || (asked.is_some() && before <= asked) {
+            return Ok(());
+        }
+        Err(match before {
+            Some(before) => format!("{id} ran at {before}, and {gateway} was not asked anew"),
+            None => format!("{gateway} is charged for {id}, and was not asked"),
+        })
     }
 
     fn charged_once(&self, table: &mut Table, settlement: &Settlement) -> Result<(), Violation> {
@@ -115,17 +144,17 @@ impl Checks {
         for bytes in &settlement.requests {
             let (id, request) = (request_id(bytes), Request::decode(bytes));
             let place = batch.requests.iter().position(|named| *named == id);
-            let gateway = place.map(|place| batch.gateways[place]);
-            let (Some(request), Some(gateway)) = (request, gateway) else {
+            let admission = place.map(|place| batch.admissions[place]);
+            let (Some(request), Some(admission)) = (request, admission) else {
                 return broken(format!("{id} is not in its batch"));
             };
             let key = request.key_hash().unwrap_or_else(|| Digest::of(bytes));
-            let Some(due) = table.verdict((key, id), gateway, time) else {
+            let Some(due) = table.verdict((key, id), admission, time) else {
                 continue;
             };
-            if self.is_correct(gateway) && !self.let_in.contains(&(gateway, id)) {
-                return broken(format!("{gateway} is charged for {id}, and was not asked"));
-            }
+            let gateway = admission.gateway;
+            let before = table.ran.get(&id).filter(|_| due == "call");
+            self.was_asked((gateway, id), before).or_else(&broken)?;
             let found = answers.next().filter(|settled| settled.request_id == id);
             let found = found.filter(|settled| settled.gateway == gateway);
             let limit = table.limit(gateway, time);
@@ -139,10 +168,12 @@ impl Checks {
                 return broken(format!("{id} of {gateway}: {found:?} where {due} is due"));
             }
             if due == "call" {
+                table.ran.insert(id, sequence);
                 let expires = expiry(&table.kept, request.key_source, time);
                 table.keys.insert(
                     key,
                     Known {
+                        sequence,
                         request: id,
                         gateway,
                         expires,
@@ -168,5 +199,5 @@ fn is_limit(proven: &Proven) -> bool {
     leaf.is_some_and(|leaf| leaf.kind == LeafKind::Limit)
 }
 
-/// What correct gateways were asked to let in.
-pub(super) type LetIn = BTreeSet<(ReplicaId, RequestId)>;
+/// What correct gateways were asked to let in, and how far each had come when it last did.
+pub(super) type LetIn = BTreeMap<(ReplicaId, RequestId), Sequence>;

@@ -218,8 +218,6 @@ impl World {
         self.trace.line(self.now, || {
             format!("c{client} -> r{gateway} {}", line(&request))
         });
-        let id = self.places[gateway].node.id;
-        self.checks.asked(id, request.id());
         self.input(gateway, Input::Submit(client, request));
     }
 

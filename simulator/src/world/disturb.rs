@@ -1,5 +1,7 @@
 //! The nemesis: now and then it breaks something, within what the plan and f allow.
 
+use std::time::Duration;
+
 use super::{Happening, World};
 use crate::check::Violation;
 use crate::executor::{Accident, Oddness};
@@ -10,7 +12,7 @@ use crate::plan::{MILLISECOND, SECOND};
 use crate::random::Random;
 
 /// Faults that strike at a moment, rather than frame by frame.
-const STRIKING: [Fault; 17] = [
+const STRIKING: [Fault; 18] = [
     Fault::Partition,
     Fault::OneWay,
     Fault::Kill,
@@ -28,6 +30,7 @@ const STRIKING: [Fault; 17] = [
     Fault::AppRecorded,
     Fault::Twin,
     Fault::Sieve,
+    Fault::DaysPass,
 ];
 
 /// Faults that are there all the time.
@@ -182,9 +185,26 @@ impl World {
                 self.trace.line(self.now, || sieve.to_string());
                 self.network.hold_up(sieve);
             }
+            Fault::DaysPass => self.let_days_pass(),
             _ => return self.break_disk(fault),
         }
         self.trace.count(fault.name());
+    }
+
+    /// All clocks move on by as long as keys are remembered: those of gateways, or all of them.
+    fn let_days_pass(&mut self) {
+        let kept = [self.plan.keys.gateway, self.plan.keys.client];
+        let passed = self.random.pick(&kept) + Duration::from_secs(1);
+        self.pass(passed);
+    }
+
+    /// So much time passes at once, also for those who are down.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let passed = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.days += passed;
+        for place in &mut self.places {
+            place.node.skew += passed;
+        }
     }
 
     fn break_disk(&mut self, fault: Fault) {
@@ -258,7 +278,7 @@ impl World {
             let place = &mut self.places[slot];
             place.paused_until = 0;
             place.accident = None;
-            place.node.skew = 0;
+            place.node.skew = self.days;
             place.node.disk.set_fuse(None);
             self.start(slot)?;
             self.plan_wake(slot);
