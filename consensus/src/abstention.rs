@@ -8,7 +8,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::effect::{Effects, Notice};
-use crate::message::{Message, StatusReport};
+use crate::message::{Message, StatusReport, Subject, Suspicion};
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::sabotage::{Bug, is_on};
@@ -49,7 +49,24 @@ impl Replica {
         if reached || is_on(Bug::ShortAbstention) {
             self.abstention = None;
             effects.notices.push(Notice::VotesAgain { sequence });
+        } else if self.stable >= sequence {
+            self.suspect_for_memory(effects);
         }
+    }
+
+    /// All that is missing is a view that one correct replica at least wants, and that too few may
+    /// come to want: this one's word may be what it takes. A suspicion says nothing of what is
+    /// ordered, so it contradicts no vote that was forgotten.
+    fn suspect_for_memory(&mut self, effects: &mut Effects) {
+        if self.changing || self.suspected >= Some(self.view) {
+            return;
+        }
+        let (view, subject) = (self.view, Subject::Abstention);
+        (self.suspected, self.suspected_at) = (Some(view), self.now.monotonic);
+        let reason = "abstention";
+        effects.notices.push(Notice::Suspected { view, reason });
+        let suspicion = Suspicion { view, subject };
+        effects.messages.push(Message::Suspect(suspicion));
     }
 
     /// What this replica promised rested on the word of q: its VIEW-CHANGE to v+1 on q SUSPECT(v),
@@ -70,8 +87,10 @@ impl Replica {
     /// Takes back every vote of this tick.
     pub(crate) fn withhold_votes(&self, effects: &mut Effects) {
         if self.abstention.is_some() && !is_on(Bug::AbstainerVotes) {
-            let harmless = |message: &Message| {
-                matches!(message, Message::Status(_) | Message::Requests { .. })
+            let harmless = |message: &Message| match message {
+                Message::Suspect(suspicion) => suspicion.subject == Subject::Abstention,
+                Message::Status(_) | Message::Requests { .. } => true,
+                _ => false,
             };
             effects.messages.retain(harmless);
         }

@@ -184,6 +184,8 @@ pub enum Subject {
     Slow,
     /// A request that came to its end since: the word stands, and nobody need take it up.
     Answered,
+    /// Nothing but the next view ends the sender's abstention.
+    Abstention,
 }
 
 /// VIEW-CHANGE: carries its own justification, so a valid one moves its receiver too.

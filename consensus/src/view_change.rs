@@ -380,6 +380,7 @@ fn reason(subject: Subject) -> &'static str {
         Subject::Sequence(_) => "sequence",
         Subject::NewView => "new_view",
         Subject::Slow => "slow",
+        Subject::Abstention => "abstention",
     }
 }
 

@@ -166,5 +166,6 @@ fn subject(subject: Subject) -> String {
         Subject::NewView => "new view".to_owned(),
         Subject::Slow => "a slow primary".to_owned(),
         Subject::Answered => "what is answered".to_owned(),
+        Subject::Abstention => "its own silence".to_owned(),
     }
 }

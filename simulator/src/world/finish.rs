@@ -97,14 +97,21 @@ impl World {
         })
     }
 
-    /// Whether an abstainer does not vote again yet, and not because it waits for a view that one
-    /// replica suspected its way to alone: so long as the others stay below it, so does it.
+    /// Whether an abstainer does not vote again yet. In some sizes it may wait for a view that too
+    /// few others want: so long as they stay below it, so does it.
     fn waits_for_memory(&self) -> bool {
         let highest = self.highest_view();
+        let (n, f, q) = (
+            self.plan.options.members,
+            self.plan.faulty,
+            self.plan.quorum(),
+        );
+        // Those whose word makes it wait for a view, and it, are enough to bring that about.
+        let enough = 2 * q + 1 - n - f + 1 >= q;
         self.abstainers().into_iter().any(|slot| {
             let replica = self.places[slot].node.replica();
             match replica.and_then(Replica::abstention) {
-                Some(Abstention::Until { view, .. }) => view.0 <= highest,
+                Some(Abstention::Until { view, .. }) => view.0 <= highest || enough,
                 Some(Abstention::Unbounded) => true,
                 None => false,
             }
