@@ -301,8 +301,9 @@ impl Replica {
     }
 
     /// A request that met a limit at `sequence`, or whose word had lapsed, waits on if other
-    /// gateways vouch for it as well: the limit is not theirs. Its clock runs on, or a primary whose
-    /// own quota is used up could refuse everybody's requests for ever, by vouching for them too.
+    /// gateways vouch for it as well: the limit is not theirs. Its clock runs on, or a primary
+    /// whose own quota is used up could refuse everybody's requests for ever, by vouching for them
+    /// too.
     pub(crate) fn wait_on(&mut self, id: &RequestId, sequence: Sequence) {
         let Some(ran) = self.ran.get(id) else {
             return;

@@ -38,7 +38,7 @@ fn propose_at(group: &mut Group, request: &Request, sequence: Sequence, gateway:
         sequence,
         time: Some(UnixMillis(group.time().unix.0)),
         requests: vec![request.id()],
-        admissions: vec![group::word(gateway)],
+        admissions: vec![group::words::word(gateway)],
         resolutions: vec![],
     };
     let vote = Vote {
@@ -61,7 +61,7 @@ fn nobody_is_charged_without_its_word() {
     group.crash(0);
     let wanted = request("k");
     // Gateway 1 vouches for the request; the faulty primary charges gateway 2.
-    group.forge(1, &[group::requests(&[&wanted])], &[]);
+    group.forge(1, &[group::words::requests(&[&wanted])], &[]);
     let admitted = group.request(1, "k", "/");
     assert_eq!(admitted.id(), wanted.id());
     propose(&mut group, &wanted, 2);
@@ -158,7 +158,7 @@ fn a_primary_whose_quota_is_used_up_refuses_nobody_elses_requests() {
     let wanted = group.request(1, "k", "/");
     group.stabilize();
     // It vouches for what gateway 1 let in, so as to charge itself for it.
-    group.forge(0, &[group::requests(&[&wanted])], &[]);
+    group.forge(0, &[group::words::requests(&[&wanted])], &[]);
     propose_at(&mut group, &wanted, Sequence(2), 0);
     group.stabilize();
     assert_eq!(charged(&group, 1), [(0, true), (0, false)]);
@@ -179,7 +179,7 @@ fn a_primary_whose_quota_is_used_up_refuses_nobody_elses_requests() {
 fn a_word_that_comes_after_a_limit_is_good_in_another_gateways_name() {
     let mut group = group_whose_primary_is_full();
     let wanted = request("k");
-    group.forge(0, &[group::requests(&[&wanted])], &[]);
+    group.forge(0, &[group::words::requests(&[&wanted])], &[]);
     propose_at(&mut group, &wanted, Sequence(2), 0);
     group.stabilize();
     assert_eq!(charged(&group, 1), [(0, true), (0, false)]);

@@ -22,7 +22,7 @@ fn propose(group: &mut Group, to: &[usize], sequence: u64, request: &Request) {
         sequence,
         time: Some(UnixMillis(group.time().unix.0)),
         requests: vec![request.id()],
-        admissions: vec![group::word(1)],
+        admissions: vec![group::words::word(1)],
         resolutions: vec![],
     };
     let vote = Vote {

@@ -88,7 +88,7 @@ fn a_copy_of_an_old_word_makes_nothing_run_again() {
         (View(0), 0),
         "nor is it waited for"
     );
-    group.forge(1, &[group::requests(&[&paid])], &[]);
+    group.forge(1, &[group::words::requests(&[&paid])], &[]);
     group.advance(Duration::from_secs(10));
     assert_eq!(group.calls(0), 3, "its gateway was asked anew");
 }
@@ -137,12 +137,12 @@ fn a_backup_takes_no_body_that_nobody_waits_for() {
     // All of them forgot it with the checkpoint. An answer that comes too late, and its word:
     let bodies = Supply::Requests(vec![refused.encode()]);
     group.supply(3, 2, bodies.clone());
-    group.forge(1, &[group::admitted(&[&refused])], &[]);
+    group.forge(1, &[group::words::admitted(&[&refused])], &[]);
     group.advance(Duration::from_secs(30));
     assert_eq!(verdicts(&group), [true, false, true, true, true, true]);
     // What a primary is given somebody waits for.
     group.supply(3, 0, bodies);
-    group.forge(1, &[group::admitted(&[&refused])], &[]);
+    group.forge(1, &[group::words::admitted(&[&refused])], &[]);
     group.advance(Duration::from_secs(1));
     assert_eq!(verdicts(&group).last(), Some(&false));
     let standing = group.nodes[2].replica.as_ref().unwrap().standing();
@@ -164,7 +164,7 @@ fn a_primary_is_given_what_its_gateway_asked_of_some_once_more() {
     };
     group.forge(1, &[Message::Suspect(slow)], &[]);
     for _ in 0..5 {
-        group.forge_to(&[2, 3], 1, &[group::requests(&[&refused])]);
+        group.forge_to(&[2, 3], 1, &[group::words::requests(&[&refused])]);
         group.advance(Duration::from_secs(20));
     }
     let again = [true, false, false, false, false, false, false];
@@ -192,7 +192,7 @@ fn so_it_is_when_a_checkpoint_has_cut_what_it_knew_of_that() {
         subject: Subject::Slow,
     };
     group.forge(1, &[Message::Suspect(slow)], &[]);
-    group.forge_to(&[2, 3], 1, &[group::requests(&[&refused])]);
+    group.forge_to(&[2, 3], 1, &[group::words::requests(&[&refused])]);
     group.advance(Duration::from_secs(20));
     assert_eq!(verdicts(&group), [true, false, true, true, false]);
     for node in &group.nodes {
@@ -212,7 +212,7 @@ fn a_primary_is_given_what_it_ran_under_a_key_that_is_forgotten() {
     group.request(2, "other", "/");
     group.stabilize();
     // Its gateway lets it in once more, and tells two backups alone.
-    group.forge_to(&[2, 3], 1, &[group::requests(&[&paid])]);
+    group.forge_to(&[2, 3], 1, &[group::words::requests(&[&paid])]);
     group.advance(Duration::from_secs(20));
     assert_eq!(verdicts(&group), [true, true, true]);
     for node in &group.nodes {

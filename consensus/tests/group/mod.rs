@@ -5,7 +5,7 @@ mod answers;
 mod log;
 mod members;
 mod seals;
-mod words;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -26,7 +26,6 @@ use answers::{Verdicts, answer};
 use log::MemoryLog;
 use members::{membership, secrets};
 use seals::Seals;
-pub use words::{admitted, requests, word};
 
 const START: u64 = 1_700_000_000_000;
 
