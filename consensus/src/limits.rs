@@ -28,7 +28,7 @@ pub const GATEWAY_KEYS: u32 = 1 << 18;
 /// Refused requests that a replica remembers of one gateway.
 pub const REFUSALS: usize = 4096;
 
-/// Refused requests that are taken up again for one replica in a view.
+/// Requests of which is remembered that they were taken up for one replica.
 pub const TAKEN_UP: usize = 64;
 
 /// How often the time doubles after which the same one is taken up once more.

@@ -66,6 +66,7 @@ impl Refusals {
 
     /// A replica still waits for the request: every word for it counts again. Each time that takes
     /// twice as long for that replica, the first time `patience`; `false` where it is too early.
+    /// Of so many at a time is this remembered; then the one makes room whose time has come first.
     pub(crate) fn take_up(
         &mut self,
         (waits, id): (ReplicaId, &RequestId),
@@ -74,7 +75,11 @@ impl Refusals {
     ) -> bool {
         let taken_up = self.taken_up.entry(waits).or_default();
         if taken_up.len() >= TAKEN_UP && !taken_up.contains_key(id) {
-            return false;
+            let due = taken_up.iter().min_by_key(|(_, it)| it.again);
+            let Some(due) = due.filter(|(_, it)| it.again <= now).map(|(id, _)| *id) else {
+                return false;
+            };
+            taken_up.remove(&due);
         }
         let before = taken_up.entry(*id).or_default();
         if now < before.again {
@@ -192,6 +197,16 @@ mod tests {
             refusals.take_up((ReplicaId(1), &id(*number)), Duration::ZERO, SECOND)
         });
         assert_eq!(taken.count(), TAKEN_UP);
+    }
+
+    #[test]
+    fn whoever_waits_for_many_has_them_taken_up_one_after_the_other() {
+        let mut refusals = Refusals::default();
+        let mut take_up = |number: usize| {
+            let now = SECOND * u32::try_from(number).unwrap();
+            refusals.take_up((ReplicaId(1), &id(number)), now, SECOND)
+        };
+        assert!((0..3 * TAKEN_UP).all(&mut take_up));
     }
 
     #[test]

@@ -81,6 +81,9 @@ impl Replica {
         };
         let results = slot.results.values().chain(slot.second_results.values());
         let others = results.filter(|result| result.sender() != self.config.replica);
+        if is_on(Bug::BasisForgotten) {
+            return;
+        }
         let records = others.map(|result| Record::Accepted(result.signed().clone()));
         effects.records.extend(records);
     }
