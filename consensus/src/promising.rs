@@ -54,7 +54,7 @@ impl Replica {
     fn unsettled(&self) -> Vec<Sequence> {
         let own = &self.config.replica;
         let mut attested = self.slots.iter().rev();
-        let attested = attested.find(|(_, slot)| slot.attestations.contains_key(own));
+        let attested = attested.find(|(_, slot)| slot.has_attested(*own));
         let attested = attested.map_or(self.settled, |(sequence, _)| *sequence);
         let above = self.slots.range(self.settled.max(attested).next()..);
         let open = above.filter(|(_, slot)| {

@@ -106,8 +106,6 @@ bugs! {
         "A smaller size is attested after a larger one.";
     OutcomesForgotten "outcomes-forgotten"
         "Outcomes in the log are not used after a restart.";
-    BasisForgotten "basis-forgotten"
-        "The RESULTs that an ATTEST rests on are in memory only.";
     DoneReturns "done-returns"
         "A request that ran enters the pool again.";
     OneVoteOnly "one-vote-only"

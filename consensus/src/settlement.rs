@@ -81,9 +81,6 @@ impl Replica {
         };
         let results = slot.results.values().chain(slot.second_results.values());
         let others = results.filter(|result| result.sender() != self.config.replica);
-        if is_on(Bug::BasisForgotten) {
-            return;
-        }
         let records = others.map(|result| Record::Accepted(result.signed().clone()));
         effects.records.extend(records);
     }
@@ -97,7 +94,8 @@ impl Replica {
         Some((sequence, leaves))
     }
 
-    /// ATTEST: one cosignature per size, ever. A restored one comes back from the log instead.
+    /// ATTEST: one cosignature per size, ever. A restored one comes back from the log instead. One
+    /// that is not sealed yet counts as well: a RESOLVE in the same step may change the tree.
     fn attest(&mut self, sequence: Sequence, effects: &mut Effects) {
         let Some(slot) = self.slots.get(&sequence) else {
             return;
@@ -111,7 +109,7 @@ impl Replica {
         if is_on(Bug::SizesFall) {
             from_here = self.slots.range(sequence..=sequence);
         }
-        if from_here.any(|(_, slot)| slot.attestations.contains_key(own)) {
+        if from_here.any(|(_, slot)| slot.has_attested(*own)) {
             return;
         }
         let (size, root) = (settled.size, settled.root);
@@ -123,6 +121,9 @@ impl Replica {
             cosignature,
         };
         effects.messages.push(Message::Attest(attestation));
+        if let Some(slot) = self.slots.get_mut(&sequence) {
+            slot.attest_sent = true;
+        }
     }
 
     /// A replica vouches for a tree. Its cosignature is checked only while it is needed, and our

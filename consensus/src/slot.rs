@@ -37,6 +37,8 @@ pub(crate) struct Slot {
     /// The views in which this replica sent its votes.
     pub(crate) prepare_sent: Option<View>,
     pub(crate) commit_sent: Option<View>,
+    /// Whether it attested the tree at the end of this sequence, sealed by now or not.
+    pub(crate) attest_sent: bool,
     /// The prepared certificate of the highest view, and what it proves.
     pub(crate) prepared: Option<(Vote, PreparedCertificate)>,
     pub(crate) committed: Option<CommitCertificate>,
@@ -62,6 +64,12 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Whether this replica, `own`, attested the tree at the end of this sequence. An ATTEST that is
+    /// not sealed yet, and so is not here yet, counts as well.
+    pub(crate) fn has_attested(&self, own: ReplicaId) -> bool {
+        self.attest_sent || self.attestations.contains_key(&own)
+    }
+
     /// The accepted vote of `view`'s primary.
     pub(crate) fn pre_prepared_in(&self, view: View) -> Option<&Verified<Vote>> {
         self.pre_prepare

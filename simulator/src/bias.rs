@@ -108,10 +108,6 @@ fn of(bug: &str) -> Bias {
         "own-view-ignored" => (&[], &[F::BlankDisk, F::Pause, F::Sieve], &[4]),
         "refused-forgotten" => (&[], &[F::BlankDisk, F::KeyReuse, F::Retry, F::Power], &[4]),
         "ran-stays-named" => (&[], &[F::AppAfter, F::Power, F::Loss], &[4]),
-        "basis-forgotten" => {
-            let lies: &[A] = &[A::SplitResults, A::CorruptReply, A::LostResults];
-            (lies, &[F::Blackout, F::Power, F::Loss, F::OddApp], &[4, 5])
-        }
         "range-reversed" => (&[], &[F::OddApp, F::SlowApp, F::Sieve], &[4, 5, 7]),
         "charged-to-primary" | "quota-kept" => (&[], &[F::FewKeys], &[4]),
         "word-unchecked" => (&[A::ChargeAnother], &[], &[4]),
