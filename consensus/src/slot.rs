@@ -64,8 +64,8 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Whether this replica, `own`, attested the tree at the end of this sequence. An ATTEST that is
-    /// not sealed yet, and so is not here yet, counts as well.
+    /// Whether this replica, `own`, attested the tree at the end of this sequence. An ATTEST that
+    /// is not sealed yet, and so is not here yet, counts as well.
     pub(crate) fn has_attested(&self, own: ReplicaId) -> bool {
         self.attest_sent || self.attestations.contains_key(&own)
     }
