@@ -32,6 +32,8 @@ pub struct Journal<D: Disk> {
 pub struct Recovered {
     /// All records, in the order of their appends, from the last compaction on.
     pub records: Vec<Vec<u8>>,
+    /// Whether there was one: its base comes first then, and what that left out is gone.
+    pub compacted: bool,
     /// What was cut from the end because it was never synced.
     pub cut: Option<TornTail>,
 }
@@ -59,6 +61,7 @@ impl<D: Disk> Journal<D> {
             journal,
             Recovered {
                 records: recovery.records,
+                compacted: recovery.oldest > SegmentNumber(1),
                 cut: recovery.cut,
             },
         ))

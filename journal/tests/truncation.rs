@@ -139,11 +139,13 @@ fn a_real_directory_keeps_its_records_and_its_neighbours() {
     let disk = RealDisk::open(&path).expect("released");
     let (mut journal, recovered) = Journal::open(disk, SMALL).expect("sound");
     assert_eq!(recovered.records, numbered(0..40));
+    assert!(!recovered.compacted);
     journal.compact(numbered(38..40)).expect("a working disk");
     drop(journal);
     let disk = RealDisk::open(&path).expect("released");
     let (_, recovered) = Journal::open(disk, SMALL).expect("sound");
     assert_eq!(recovered.records, numbered(38..40));
+    assert!(recovered.compacted);
     assert_eq!(
         fs::read_to_string(path.join("notes.txt")).expect("still there"),
         "not ours"

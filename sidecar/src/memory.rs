@@ -44,14 +44,21 @@ impl Memory {
         let forgotten = self.mark.exists() && is_blank(&self.journal);
         let lost = match JournalLog::open(&self.journal, fsync())? {
             Opening::Forgotten(damage) => damage,
-            Opening::Read(log, records) => match gap(&records, ledger.tip().sequence, forgotten) {
-                None => {
-                    self.mark()?;
-                    return Ok((log, records));
+            Opening::Read {
+                log,
+                records,
+                compacted,
+            } => {
+                let base = if compacted { records.first() } else { None };
+                match gap(base, ledger.tip().sequence, forgotten) {
+                    None => {
+                        self.mark()?;
+                        return Ok((log, records));
+                    }
+                    // Dropping the journal gives its directory free.
+                    Some(gap) => gap,
                 }
-                // Dropping the journal gives its directory free.
-                Some(gap) => gap,
-            },
+            }
         };
         self.tell(&lost, telemetry);
         self.mark()?;
@@ -88,10 +95,11 @@ impl Memory {
     }
 }
 
-/// What is missing between the ledger and the journal's records. Only the first record tells: a
-/// journal is compacted to a stable checkpoint once the ledger is durable up to there.
-fn gap(records: &[Record], ledger: Sequence, forgotten: bool) -> Option<String> {
-    match records.first() {
+/// What is missing between the ledger and a journal that was compacted to `base`: that is a stable
+/// checkpoint, once the ledger is durable up to there. One that never was holds every vote, though
+/// its first record may be a checkpoint that others reached.
+fn gap(base: Option<&Record>, ledger: Sequence, forgotten: bool) -> Option<String> {
+    match base {
         Some(Record::Stable(stable)) if stable.certificate.sequence > ledger => {
             let begins = stable.certificate.sequence;
             Some(format!(
@@ -135,9 +143,9 @@ mod tests {
 
     #[test]
     fn a_journal_that_goes_on_from_the_ledger_is_whole() {
-        let records = [Record::Requests(0, Vec::new())];
-        assert_eq!(gap(&records, Sequence(0), false), None);
-        assert_eq!(gap(&[], Sequence(9), false), None);
+        let base = Record::Requests(0, Vec::new());
+        assert_eq!(gap(Some(&base), Sequence(0), false), None);
+        assert_eq!(gap(None, Sequence(9), false), None);
     }
 
     #[test]
@@ -152,9 +160,9 @@ mod tests {
             batch_leaf: String::new(),
             path: Vec::new(),
         };
-        let records = [Record::Stable(Box::new(stable))];
-        assert_eq!(gap(&records, Sequence(8), false), None);
-        let told = gap(&records, Sequence(7), false).unwrap();
+        let base = Record::Stable(Box::new(stable));
+        assert_eq!(gap(Some(&base), Sequence(8), false), None);
+        let told = gap(Some(&base), Sequence(7), false).unwrap();
         assert!(told.contains("begins after sequence 8"), "{told}");
     }
 
@@ -166,7 +174,7 @@ mod tests {
         assert!(is_blank(directory.path()));
         fs::write(directory.path().join("segment"), "").unwrap();
         assert!(!is_blank(directory.path()));
-        assert!(gap(&[], Sequence(0), true).is_some());
+        assert!(gap(None, Sequence(0), true).is_some());
     }
 
     #[test]

@@ -54,8 +54,8 @@ pub struct JournalLog {
 
 /// What opening a journal came to.
 pub enum Opened {
-    /// It is whole.
-    Whole(JournalLog, Vec<Record>),
+    /// It is whole; whether it was ever compacted.
+    Whole(JournalLog, Vec<Record>, bool),
     /// It is damaged, and says so.
     Damaged(String),
     /// The disk failed.
@@ -103,7 +103,7 @@ impl JournalLog {
         let records = recovered.records.iter();
         let decoded: Option<Vec<Record>> = records.map(|bytes| Record::decode(bytes)).collect();
         match decoded {
-            Some(records) => Opened::Whole(Self { journal }, records),
+            Some(records) => Opened::Whole(Self { journal }, records, recovered.compacted),
             None => Opened::Broken("a record cannot be decoded".to_owned()),
         }
     }

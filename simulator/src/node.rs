@@ -213,10 +213,13 @@ impl Node {
     fn recall(&mut self) -> Result<(JournalLog, Vec<Record>, Started), Started> {
         let forgotten = self.marked && self.disk.is_blank();
         let lost = match JournalLog::open(&self.disk, &mut self.promise) {
-            Opened::Whole(log, records) => match self.gap(&records, forgotten) {
-                None => return Ok((log, records, Started::Running)),
-                Some(gap) => gap,
-            },
+            Opened::Whole(log, records, compacted) => {
+                let base = if compacted { records.first() } else { None };
+                match self.gap(base, forgotten) {
+                    None => return Ok((log, records, Started::Running)),
+                    Some(gap) => gap,
+                }
+            }
             Opened::Damaged(damage) => damage,
             Opened::Failed => return Err(Started::Failed),
             Opened::Broken(how) => return Err(Started::Broken(how)),
@@ -227,9 +230,9 @@ impl Node {
         }
     }
 
-    /// What is missing between the ledger and the journal's records.
-    fn gap(&self, records: &[Record], forgotten: bool) -> Option<String> {
-        match records.first() {
+    /// What is missing between the ledger and a journal that was compacted to `base`.
+    fn gap(&self, base: Option<&Record>, forgotten: bool) -> Option<String> {
+        match base {
             Some(Record::Stable(stable)) if stable.certificate.sequence > self.ledger.last() => {
                 Some("the journal begins after the ledger's end".to_owned())
             }

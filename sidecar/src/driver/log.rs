@@ -45,7 +45,12 @@ impl JournalLog {
             directory: directory.to_owned(),
             fsync,
         };
-        Ok(Opening::Read(log, records))
+        let compacted = recovered.compacted;
+        Ok(Opening::Read {
+            log,
+            records,
+            compacted,
+        })
     }
 
     /// Begins a journal in place of one whose records are lost or cannot be relied on: all that it
@@ -76,8 +81,15 @@ impl JournalLog {
 
 /// What opening a journal came to.
 pub enum Opening {
-    /// The journal, and what it holds.
-    Read(JournalLog, Vec<Record>),
+    /// The journal was read back.
+    Read {
+        /// The journal.
+        log: JournalLog,
+        /// What it holds.
+        records: Vec<Record>,
+        /// Whether it begins where it was compacted to, and not at this replica's first vote.
+        compacted: bool,
+    },
     /// What was promised is lost, and this says how: the replica must abstain.
     Forgotten(String),
 }
