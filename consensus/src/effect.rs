@@ -66,8 +66,9 @@ pub struct Released {
     pub settlements: Vec<Settlement>,
     /// Certificates for the ledger and for waiting clients.
     pub certificates: Vec<Certificate>,
-    /// A new stable checkpoint: once the ledger is durable up to here, compact the log to
-    /// [`Replica::journal_base`](crate::Replica::journal_base).
+    /// A new stable checkpoint: the ledger must be durable up to here before anything is sent,
+    /// since who restarts below it does not know its votes above the window again. Then compact
+    /// the log to [`Replica::journal_base_at`](crate::Replica::journal_base_at).
     pub stable: Option<Sequence>,
     /// What an observer should know.
     pub notices: Vec<Notice>,

@@ -232,8 +232,14 @@ impl Replica {
         self.next_sequence = self.next_sequence.max(self.fresh_above.next());
     }
 
-    /// Records from which [`Replica::new`] makes this replica again, given the ledger: what the
-    /// log is compacted to at a stable checkpoint.
+    /// What the log is compacted to at a stable checkpoint. `None` if own messages that came back
+    /// since made a later one stable: the ledger does not have all before that yet, and it will ask
+    /// for a base of its own.
+    pub fn journal_base_at(&self, stable: Sequence) -> Option<Vec<Record>> {
+        (self.stable <= stable).then(|| self.journal_base())
+    }
+
+    /// Records from which [`Replica::new`] makes this replica again, given the ledger.
     pub fn journal_base(&self) -> Vec<Record> {
         let mut records = Vec::new();
         let stable = self.stable_certificate.clone();

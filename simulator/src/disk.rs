@@ -61,6 +61,14 @@ impl SimulatedDisk {
         self.0.borrow_mut().fuse = count;
     }
 
+    /// Syncs a file that is kept elsewhere: all that this shows is whether it may fail.
+    ///
+    /// # Errors
+    /// The fuse has blown.
+    pub fn sync_elsewhere(&self) -> io::Result<()> {
+        self.0.borrow_mut().operate()
+    }
+
     /// How many operations there were.
     pub fn operations(&self) -> u64 {
         self.0.borrow().operations

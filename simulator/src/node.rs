@@ -396,10 +396,13 @@ impl Node {
         turn.proposed = fresh(&released.notices, &turn.batches);
         turn.notices = released.notices;
         if let Some(stable) = released.stable {
+            // Nothing of this step has left yet.
+            self.disk.sync_elsewhere().map_err(|_| Stopped::Crashed)?;
             self.ledger.make_durable(stable);
-            let base = life.replica.journal_base();
-            let compacted = life.log.compact(&base, &mut self.promise);
-            compacted.map_err(|_| Stopped::Crashed)?;
+            if let Some(base) = life.replica.journal_base_at(stable) {
+                let compacted = life.log.compact(&base, &mut self.promise);
+                compacted.map_err(|_| Stopped::Crashed)?;
+            }
         }
         Ok(())
     }

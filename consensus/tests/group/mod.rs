@@ -278,8 +278,8 @@ impl Group {
         for envelope in released.envelopes {
             self.handle(id, Event::Sealed(envelope));
         }
-        if released.stable.is_some() {
-            self.nodes[id].compact();
+        if let Some(stable) = released.stable {
+            self.nodes[id].compact(stable);
         }
     }
 
@@ -477,13 +477,12 @@ impl Node {
         }
     }
 
-    fn compact(&mut self) {
+    fn compact(&mut self, stable: Sequence) {
         self.durable = self.ledger.len();
-        let base = self
-            .replica
-            .as_ref()
-            .map(Replica::journal_base)
-            .unwrap_or_default();
+        let replica = self.replica.as_ref();
+        let Some(base) = replica.and_then(|replica| replica.journal_base_at(stable)) else {
+            return;
+        };
         self.log.synced = base.iter().map(|record| record.encode().to_vec()).collect();
     }
 

@@ -20,7 +20,14 @@ impl Driver {
             return Ok(Effects::default());
         }
         let authority = self.authority.as_ref();
-        let released = effects.commit(&mut self.journal, &self.origin, self.own, authority)?;
+        let mut released = effects.commit(&mut self.journal, &self.origin, self.own, authority)?;
+        let stable = released.stable;
+        if let Some(stable) = stable {
+            // Votes in the window that a checkpoint opens leave after what opened it is durable:
+            // who restarts with an older ledger has an older window, and would not know them.
+            self.hand_over(&mut released)?;
+            self.make_durable(stable)?;
+        }
         let Released {
             envelopes,
             messages,
@@ -30,20 +37,27 @@ impl Driver {
         } = &released;
         self.send(messages, envelopes, batches, direct);
         let mut next = Effects::default();
-        for envelope in released.envelopes {
+        for envelope in std::mem::take(&mut released.envelopes) {
             self.step(Event::Sealed(envelope), &mut next);
         }
-        self.deliver(released.executions);
-        self.settle(&released.settlements, &released.certificates)?;
+        if stable.is_none() {
+            self.hand_over(&mut released)?;
+        }
         for notice in released.notices {
             if let Some(sequence) = self.notices.take(notice) {
                 self.diverged.send_replace(Some(sequence));
             }
         }
-        if let Some(stable) = released.stable {
-            self.compact(stable)?;
+        if let Some(base) = stable.and_then(|stable| self.replica.journal_base_at(stable)) {
+            self.journal.compact(&base)?;
         }
         Ok(next)
+    }
+
+    /// Gives the app what it is to run, and the ledger what was settled.
+    fn hand_over(&mut self, released: &mut Released) -> Result<(), SidecarError> {
+        self.deliver(std::mem::take(&mut released.executions));
+        self.settle(&released.settlements, &released.certificates)
     }
 
     pub(super) fn send(
@@ -119,10 +133,8 @@ impl Driver {
 
     /// At a stable checkpoint the ledger is made durable; then the journal needs nothing before.
     /// What was pruned is durable with it, too.
-    fn compact(&mut self, stable: Sequence) -> Result<(), SidecarError> {
+    fn make_durable(&mut self, stable: Sequence) -> Result<(), SidecarError> {
         self.prune()?;
-        self.ledger.make_durable(Some(stable))?;
-        let base = self.replica.journal_base();
-        self.journal.compact(&base)
+        Ok(self.ledger.make_durable(Some(stable))?)
     }
 }
