@@ -243,9 +243,11 @@ impl Replica {
     }
 
     /// A primary is given what ran, and no key remembers, by those who wait for it still. What they
-    /// gave it before it ran may come a little later.
+    /// gave it before it ran may come a little later. What waits here as well goes on from word to
+    /// word: if the first counted again each time, the last would never be used up, and those who
+    /// wait for that would wait for ever.
     fn take_up_given(&mut self, by: ReplicaId, id: &RequestId) {
-        if !self.is_primary() || is_on(Bug::RefusedForgotten) {
+        if !self.is_primary() || self.pool.waits(id) || is_on(Bug::RefusedForgotten) {
             return;
         }
         let over = self.now.monotonic.checked_sub(self.request_timeout() / 4);

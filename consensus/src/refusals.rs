@@ -66,7 +66,9 @@ impl Refusals {
 
     /// A replica still waits for the request: every word for it counts again. Each time that takes
     /// twice as long for that replica, the first time `patience`; `false` where it is too early.
-    /// Of so many at a time is this remembered; then the one makes room whose time has come first.
+    /// Who asked before is served by this as well: a group that waits for one request has it taken
+    /// up as seldom as one replica does. Of so many at a time is this remembered; then the one
+    /// makes room whose time has come first.
     pub(crate) fn take_up(
         &mut self,
         (waits, id): (ReplicaId, &RequestId),
@@ -85,9 +87,14 @@ impl Refusals {
         if now < before.again {
             return false;
         }
-        before.ran = false;
         before.times += 1;
-        before.again = now + patience * 2_u32.pow(before.times.min(TAKEN_UP_DOUBLINGS));
+        let again = now + patience * 2_u32.pow(before.times.min(TAKEN_UP_DOUBLINGS));
+        let times = before.times;
+        let asked = self.taken_up.values_mut();
+        for it in asked.filter_map(|taken_up| taken_up.get_mut(id)) {
+            (it.times, it.again) = (it.times.max(times), it.again.max(again));
+            it.ran = false;
+        }
         self.count_again(id);
         true
     }
@@ -189,6 +196,10 @@ mod tests {
         assert!(take_up(1, 0) && !take_up(1, 1) && take_up(1, 2));
         assert!(!take_up(1, 5) && take_up(1, 6), "twice as long");
         assert!(take_up(2, 6), "another one waits as well");
+        assert!(
+            take_up(1, 14) && !take_up(2, 29) && take_up(2, 30),
+            "for both"
+        );
         refusals.connected(ReplicaId(1));
         assert!(refusals.take_up((ReplicaId(1), &id(0)), Duration::ZERO, SECOND));
         refusals.enter_view();
