@@ -134,6 +134,7 @@ impl Replica {
             ordinal: self.ordinal,
             forgotten: self.keys.forgotten(),
             outcomes: None,
+            own_leaves: Vec::new(),
             settled: None,
             resolved: None,
         }
@@ -284,7 +285,8 @@ impl Replica {
         if !noted {
             return;
         }
-        let leaves = outcomes.iter().map(Outcome::leaf_hash).collect();
+        let run = self.slots.get(&sequence).and_then(|slot| slot.run.as_ref());
+        let leaves = run.map(|run| run.own_leaves.clone()).unwrap_or_default();
         effects.records.push(Record::Executed(sequence, outcomes));
         effects
             .messages
@@ -299,12 +301,6 @@ impl Replica {
             .slots
             .get_mut(&sequence)
             .and_then(|slot| slot.run.as_mut());
-        match run {
-            Some(run) if run.outcomes.is_none() && run.items.len() == outcomes.len() => {
-                run.outcomes = Some(outcomes);
-                true
-            }
-            _ => false,
-        }
+        run.is_some_and(|run| run.take_outcomes(outcomes))
     }
 }

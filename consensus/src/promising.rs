@@ -173,7 +173,7 @@ fn promise(sequence: Sequence, slot: &Slot, quorum: usize) -> Option<Promise> {
             });
         }
     }
-    let leaves = outcomes.iter().map(Outcome::leaf_hash).collect();
+    let leaves = run.own_leaves.clone();
     Some(Promise {
         sequence,
         leaves,

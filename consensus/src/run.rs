@@ -35,6 +35,8 @@ pub(crate) struct Run {
     pub(crate) forgotten: Sequence,
     /// This replica's own outcomes, once its app answered.
     pub(crate) outcomes: Option<Vec<Outcome>>,
+    /// The hashes of their leaves.
+    pub(crate) own_leaves: Vec<Option<Digest>>,
     pub(crate) settled: Option<Settled>,
     /// What a RESOLVE decided: leaf by leaf, and the verdict where there is one.
     pub(crate) resolved: Option<Vec<(Digest, Option<Answer>)>>,
@@ -63,10 +65,14 @@ impl Settled {
 }
 
 impl Run {
-    /// The leaf hashes of this replica's own outcomes.
-    pub(crate) fn own_leaves(&self) -> Option<Vec<Option<Digest>>> {
-        let outcomes = self.outcomes.as_ref()?;
-        Some(outcomes.iter().map(Outcome::leaf_hash).collect())
+    /// Takes this replica's own outcomes; `false` when there are some, or they are not of this run.
+    pub(crate) fn take_outcomes(&mut self, outcomes: Vec<Outcome>) -> bool {
+        let wanted = self.outcomes.is_none() && self.items.len() == outcomes.len();
+        if wanted {
+            self.own_leaves = outcomes.iter().map(Outcome::leaf_hash).collect();
+            self.outcomes = Some(outcomes);
+        }
+        wanted
     }
 
     /// The leaves, if a RESOLVE decided them, rule (iii), or else RESULTs do, unless this replica
@@ -102,22 +108,15 @@ impl Run {
         // The batch leaf comes last, so its path is the left siblings: the frontier before it.
         let path = frontier.hashes().iter().rev().copied().collect();
         frontier.append(self.batch_leaf.hash());
-        let outcomes = self
-            .outcomes
-            .iter()
-            .flatten()
-            .map(Some)
-            .chain(std::iter::repeat(None));
-        let answers = leaves
-            .iter()
-            .zip(outcomes)
-            .map(|(leaf, outcome)| match outcome {
-                Some(Outcome::Answer(answer)) if answer.leaf_hash() == *leaf => {
-                    Some(answer.clone())
-                }
-                _ => None,
-            });
-        let mut answers: Vec<Option<Answer>> = answers.collect();
+        let mut answers: Vec<Option<Answer>> = vec![None; leaves.len()];
+        let own = self.outcomes.iter().flatten().zip(&self.own_leaves);
+        for ((place, leaf), (outcome, own)) in answers.iter_mut().zip(&leaves).zip(own) {
+            if let Outcome::Answer(answer) = outcome
+                && *own == Some(*leaf)
+            {
+                *place = Some(answer.clone());
+            }
+        }
         let verdicts = self.resolved.iter().flatten();
         for (place, (_, verdict)) in answers.iter_mut().zip(verdicts) {
             *place = place.take().or_else(|| verdict.clone());

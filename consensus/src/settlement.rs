@@ -15,7 +15,6 @@ use crate::message::{Attestation, Message, ResultVote};
 use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
-use crate::run::Run;
 use crate::sabotage::{Bug, is_on};
 use crate::signed::Verified;
 use crate::types::Sequence;
@@ -311,7 +310,7 @@ impl Replica {
         let Some(slot) = self.slots.get_mut(&sequence) else {
             return;
         };
-        let Some(ours) = slot.run.as_ref().and_then(Run::own_leaves) else {
+        let Some(ours) = slot.run.as_ref().map(|run| &run.own_leaves) else {
             return;
         };
         for (sender, result) in &slot.results {
