@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::sabotage::{Bug, is_on};
-use crate::signed::{Authority, Envelope};
+use crate::signed::{Authority, Envelope, Sealed};
 use crate::types::{Sequence, View};
 
 /// A log that is on disk once `sync` returned.
@@ -51,9 +51,11 @@ pub struct Effects {
 /// What may leave now that it is durable.
 #[derive(Debug, Default)]
 pub struct Released {
-    /// Signed messages, for all peers; each must also come back as
-    /// [`Event::Sealed`](crate::Event::Sealed) before the next event is handled.
+    /// Signed messages, for all peers.
     pub envelopes: Vec<Envelope>,
+    /// The same messages: each must come back as [`Event::Sealed`](crate::Event::Sealed) before the
+    /// next event is handled.
+    pub sealed: Vec<Sealed>,
     /// The same messages unsigned, in the same grouping, for those who lie on purpose.
     pub messages: Vec<Vec<Message>>,
     /// Encoded batches that go beside the first envelope.
@@ -106,8 +108,8 @@ impl Effects {
             .chunks(ENVELOPE_MESSAGES)
             .map(<[Message]>::to_vec)
             .collect();
-        let seal = |group: &Vec<Message>| Envelope::seal(origin, sender, group, authority);
-        let envelopes: Vec<Envelope> = messages.iter().map(seal).collect();
+        let seal = |group: &Vec<Message>| Envelope::seal_own(origin, sender, group, authority);
+        let (envelopes, sealed): (Vec<Envelope>, Vec<Sealed>) = messages.iter().map(seal).unzip();
         for record in &self.records {
             log.append(&record.encode())?;
         }
@@ -127,6 +129,7 @@ impl Effects {
         }
         Ok(Released {
             envelopes,
+            sealed,
             messages,
             batches: self.batches,
             direct: self.direct,

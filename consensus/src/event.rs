@@ -8,7 +8,7 @@ use crate::execution::Outcome;
 use crate::frame::Frame;
 use crate::request::Request;
 use crate::shared_frame::SharedFrame;
-use crate::signed::Envelope;
+use crate::signed::Sealed;
 use crate::types::Sequence;
 
 /// One input of [`Replica::handle`](crate::Replica::handle).
@@ -31,7 +31,7 @@ pub enum Event {
         frame: Arc<SharedFrame>,
     },
     /// This replica's own envelope is durable and on its way: its votes count from now on.
-    Sealed(Envelope),
+    Sealed(Sealed),
     /// The executor ran a sequence: one outcome per item.
     Executed {
         /// The sequence.

@@ -76,7 +76,7 @@ pub use request::{KeySource, KnownRequest, Request, request_id};
 pub use resolution::{Evidence, Resolution};
 pub use shared_frame::SharedFrame;
 pub use signed::{
-    Authority, Envelope, Keys, SignedMessage, Verified, message_digest, open, open_one,
+    Authority, Envelope, Keys, Sealed, SignedMessage, Verified, message_digest, open, open_one,
 };
 pub use types::{RequestId, Sequence, Time, UnixMillis, View};
 pub use verdict::{Disagreement, Place, VerdictWriter};

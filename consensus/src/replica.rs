@@ -31,7 +31,7 @@ use crate::refusals::Refusals;
 use crate::rejection::Rejection;
 use crate::sabotage::{Bug, is_on};
 use crate::shared_frame::{Opened, SharedFrame};
-use crate::signed::{Authority, Envelope, SignedMessage, Verified, open, open_one, open_own};
+use crate::signed::{Authority, Envelope, Sealed, SignedMessage, Verified, open, open_one};
 use crate::slot::Slot;
 use crate::types::{RequestId, Sequence, Time, UnixMillis, View};
 
@@ -162,7 +162,7 @@ impl Replica {
             Event::Admitted(requests) => self.on_admitted(&requests, effects),
             Event::Received { from, frame } => self.on_frame(from, frame, effects),
             Event::Shared { from, frame } => self.on_shared(from, frame, effects),
-            Event::Sealed(envelope) => self.on_sealed(&envelope, effects),
+            Event::Sealed(sealed) => self.on_sealed(&sealed, effects),
             Event::Executed { sequence, outcomes } => self.on_executed(sequence, outcomes, effects),
             Event::Connected(peer) => self.on_connected(peer, effects),
             Event::Tick => {}
@@ -196,6 +196,16 @@ impl Replica {
             own_pooled: self.pool.of_gateway(self.config.replica),
             abstention: self.abstention,
         }
+    }
+
+    /// The view it is in, or changes to.
+    pub const fn view(&self) -> View {
+        self.view
+    }
+
+    /// Every sequence up to here is certified.
+    pub const fn certified(&self) -> Sequence {
+        self.certified
     }
 
     /// Every batch up to here was handed to the executor.
@@ -397,14 +407,14 @@ impl Replica {
         }
     }
 
-    fn on_sealed(&mut self, envelope: &Envelope, effects: &mut Effects) {
-        assert_eq!(
-            envelope.sender, self.config.replica,
-            "sealed by this replica"
-        );
-        let messages = open_own(envelope).expect("this replica's own messages decode");
-        for message in messages {
-            self.on_message(&message, effects);
+    fn on_sealed(&mut self, sealed: &Sealed, effects: &mut Effects) {
+        for message in sealed.messages() {
+            assert_eq!(
+                message.sender(),
+                self.config.replica,
+                "sealed by this replica"
+            );
+            self.on_message(message, effects);
         }
     }
 

@@ -5,12 +5,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use byzantine_proof::Digest;
 
 use crate::frame::Frame;
 use crate::message::Message;
 use crate::rejection::Rejection;
-use crate::signed::{Authority, Envelope, Verified, open};
+use crate::signed::{Authority, Envelope, Sealed, Verified, open};
 
 /// The messages of an envelope, or why it is none.
 pub(crate) type Opened = Result<Vec<Verified<Message>>, Rejection>;
@@ -29,6 +30,21 @@ impl SharedFrame {
             frame,
             opened: OnceLock::new(),
         }
+    }
+
+    /// An envelope that a replica in this process sealed: opening it can come to nothing else than
+    /// what was said, so that is not done again by those whom it reaches.
+    pub fn sealed(envelope: Envelope, batches: Vec<Bytes>, sealed: &Sealed) -> Self {
+        Self {
+            frame: Frame::Envelope { envelope, batches },
+            opened: OnceLock::from(Ok(sealed.messages().to_vec())),
+        }
+    }
+
+    /// The messages of an envelope that was opened already.
+    pub fn messages(&self) -> Option<&[Verified<Message>]> {
+        let opened = self.opened.get()?;
+        opened.as_deref().ok()
     }
 
     /// The frame.

@@ -54,13 +54,66 @@ impl Envelope {
         messages: &[Message],
         authority: &dyn Authority,
     ) -> Self {
-        let messages: Vec<Bytes> = messages.iter().map(Message::encode).collect();
-        let signed = signing_digest(origin, sender, &digests(&messages));
-        Self {
+        let encoded: Vec<Bytes> = messages.iter().map(Message::encode).collect();
+        Self::sign(origin, sender, encoded, authority).0
+    }
+
+    /// The same, with the messages as they come back to who said them.
+    pub(crate) fn seal_own(
+        origin: &Digest,
+        sender: ReplicaId,
+        messages: &[Message],
+        authority: &dyn Authority,
+    ) -> (Self, Sealed) {
+        let encoded: Vec<Bytes> = messages.iter().map(Message::encode).collect();
+        let (envelope, digests) = Self::sign(origin, sender, encoded, authority);
+        let bodies = messages.iter().zip(&envelope.messages);
+        let verified = bodies.map(|(body, bytes)| envelope.verified(body.clone(), bytes, &digests));
+        let sealed = Sealed(verified.collect());
+        (envelope, sealed)
+    }
+
+    fn sign(
+        origin: &Digest,
+        sender: ReplicaId,
+        messages: Vec<Bytes>,
+        authority: &dyn Authority,
+    ) -> (Self, Vec<Digest>) {
+        let digests = digests(&messages);
+        let signature = authority.sign(&signing_digest(origin, sender, &digests));
+        let envelope = Self {
             sender,
             messages,
-            signature: authority.sign(&signed),
+            signature,
+        };
+        (envelope, digests)
+    }
+
+    /// One of the messages, once the signature was checked or made.
+    fn verified(&self, body: Message, bytes: &Bytes, digests: &[Digest]) -> Verified<Message> {
+        let signed = SignedMessage {
+            sender: self.sender,
+            digests: digests.to_vec(),
+            message: bytes.clone(),
+            signature: self.signature,
+        };
+        Verified {
+            sender: self.sender,
+            body,
+            signed: Arc::new(signed),
         }
+    }
+}
+
+/// The messages of an envelope that this very process sealed. Only
+/// [`Effects::commit`](crate::Effects::commit) makes one, so nothing of it is checked again:
+/// that would cost as much as checking a peer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed(Vec<Verified<Message>>);
+
+impl Sealed {
+    pub(crate) fn messages(&self) -> &[Verified<Message>] {
+        &self.0
     }
 }
 
@@ -142,15 +195,6 @@ pub fn open(
     take_apart(envelope, &digests)
 }
 
-/// Takes an envelope apart that this very process sealed: its signature was made here, and
-/// checking it again would cost as much as checking a peer's.
-///
-/// # Errors
-/// [`Rejection::Malformed`].
-pub(crate) fn open_own(envelope: &Envelope) -> Result<Vec<Verified<Message>>, Rejection> {
-    take_apart(envelope, &digests(&envelope.messages))
-}
-
 fn take_apart(
     envelope: &Envelope,
     digests: &[Digest],
@@ -160,18 +204,7 @@ fn take_apart(
         .map(|message| {
             let body = borsh::from_slice(message).map_err(|_| Rejection::Malformed);
             assert!(body.is_ok() || !is_on(Bug::MalformedPanics), "no message");
-            let body = body?;
-            let signed = SignedMessage {
-                sender: envelope.sender,
-                digests: digests.to_vec(),
-                message: message.clone(),
-                signature: envelope.signature,
-            };
-            Ok(Verified {
-                sender: envelope.sender,
-                body,
-                signed: Arc::new(signed),
-            })
+            Ok(envelope.verified(body?, message, digests))
         })
         .collect()
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use byzantine_consensus::{
     Authority, Batch, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership,
     Message, Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId,
-    Sequence, Settlement, SharedFrame, Supply, Time, UnixMillis, Verdict,
+    Sealed, Sequence, Settlement, SharedFrame, Supply, Time, UnixMillis, Verdict,
 };
 
 use crate::disk::{Image, SimulatedDisk};
@@ -42,6 +42,8 @@ pub enum Input {
 pub struct Turn {
     /// Signed messages for all peers, with the same unsigned.
     pub envelopes: Vec<(Envelope, Vec<Message>)>,
+    /// The same as they come back.
+    pub sealed: Vec<Sealed>,
     /// Batches that go beside the first.
     pub batches: Vec<Bytes>,
     /// What this replica proposes afresh, as primary.
@@ -381,10 +383,11 @@ impl Node {
         let released = effects.commit(&mut log, &origin, self.id, self.authority.as_ref());
         let released: Released = released.map_err(|_| Stopped::Crashed)?;
         turn.wrote = self.disk.operations() > operations;
-        for envelope in &released.envelopes {
-            let event = Event::Sealed(envelope.clone());
+        for sealed in &released.sealed {
+            let event = Event::Sealed(sealed.clone());
             life.replica.handle(time, event, &mut life.pending);
         }
+        turn.sealed = released.sealed;
         let messages = released.envelopes.into_iter().zip(released.messages);
         turn.envelopes.extend(messages);
         turn.batches = released.batches;

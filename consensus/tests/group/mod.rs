@@ -275,8 +275,8 @@ impl Group {
             .extend(runnable.filter(|execution| execution.recorded.is_none()));
         self.notices
             .extend(released.notices.into_iter().map(|notice| (id, notice)));
-        for envelope in released.envelopes {
-            self.handle(id, Event::Sealed(envelope));
+        for sealed in released.sealed {
+            self.handle(id, Event::Sealed(sealed));
         }
         if let Some(stable) = released.stable {
             self.nodes[id].compact(stable);

@@ -37,8 +37,8 @@ impl Driver {
         } = &released;
         self.send(messages, envelopes, batches, direct);
         let mut next = Effects::default();
-        for envelope in std::mem::take(&mut released.envelopes) {
-            self.step(Event::Sealed(envelope), &mut next);
+        for sealed in std::mem::take(&mut released.sealed) {
+            self.step(Event::Sealed(sealed), &mut next);
         }
         if stable.is_none() {
             self.hand_over(&mut released)?;
