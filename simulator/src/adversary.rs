@@ -235,7 +235,14 @@ impl Heard {
                     known.push(batch);
                 }
             }
-            self.hear_envelope(envelope);
+            match frame.messages() {
+                Some(messages) => {
+                    for message in messages {
+                        self.hear_message(message.body(), message.signed());
+                    }
+                }
+                None => self.hear_envelope(envelope),
+            }
         }
         push(&mut self.frames, Arc::clone(frame));
     }
@@ -246,26 +253,29 @@ impl Heard {
             let Ok(message) = borsh::from_slice::<Message>(bytes) else {
                 continue;
             };
-            // A word for requests can be shown by their names alone.
-            let (kind, shown) = match &message {
-                Message::Requests { as_of, requests } => {
-                    let as_of = *as_of;
-                    for request in requests {
-                        push(&mut self.requests, request.clone());
-                    }
-                    let names = requests.iter().map(|bytes| request_id(bytes)).collect();
-                    ("ADMITTED", Message::Admitted { as_of, names }.encode())
-                }
-                _ => (message.kind(), bytes.clone()),
-            };
             let signed = SignedMessage {
                 sender: envelope.sender,
                 digests: digests.clone(),
-                message: shown,
+                message: bytes.clone(),
                 signature: envelope.signature,
             };
-            push(self.signed.entry(kind).or_default(), signed);
+            self.hear_message(&message, &signed);
         }
+    }
+
+    fn hear_message(&mut self, message: &Message, signed: &SignedMessage) {
+        let (mut kind, mut signed) = (message.kind(), signed.clone());
+        // A word for requests can be shown by their names alone.
+        if let Message::Requests { as_of, requests } = message {
+            let as_of = *as_of;
+            for request in requests {
+                push(&mut self.requests, request.clone());
+            }
+            let names = requests.iter().map(|bytes| request_id(bytes)).collect();
+            kind = "ADMITTED";
+            signed.message = Message::Admitted { as_of, names }.encode();
+        }
+        push(self.signed.entry(kind).or_default(), signed);
     }
 }
 

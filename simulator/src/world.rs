@@ -15,7 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use byzantine_consensus::{
-    Frame, Membership, Notice, ReplicaId, Request, RequestId, Settlement, SharedFrame, Verdict,
+    Digest, Frame, Membership, Notice, ReplicaId, Request, RequestId, Settlement, SharedFrame,
+    Verdict,
 };
 
 use crate::adversary::{Attack, Heard};
@@ -172,6 +173,8 @@ struct World {
     trace: Trace,
     notary: Arc<Notary>,
     membership: Membership,
+    /// What every signature covers.
+    origin: Digest,
     random: Random,
     disk_random: Random,
     attack: Option<Box<dyn Attack>>,
@@ -208,7 +211,7 @@ impl World {
             .collect();
         let mut checks = Checks::default();
         checks.faulty = plan.liars.iter().map(|liar| replica_id(*liar)).collect();
-        checks.spent = checks.faulty.clone();
+        checks.spent.clone_from(&checks.faulty);
         checks.tolerated = plan.faulty;
         checks.members = members;
         let mut trace = Trace::default();
@@ -235,6 +238,7 @@ impl World {
             checks,
             trace,
             notary,
+            origin: crate::member::origin(&membership),
             membership,
             plan,
         }

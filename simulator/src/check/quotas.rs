@@ -85,8 +85,8 @@ impl Checks {
         by: ReplicaId,
         replies: &[(usize, RequestId, Proven)],
     ) -> Result<(), Violation> {
-        let own = refusal(by);
-        let other = |proven: &Proven| is_limit(proven) && proven.answer.content != own.as_bytes();
+        let own = |proven: &Proven| proven.answer.content == refusal(by).as_bytes();
+        let other = |proven: &Proven| is_limit(proven) && !own(proven);
         match replies.iter().find(|(.., proven)| other(proven)) {
             Some((client, id, _)) if self.is_correct(by) => {
                 let detail = format!("{by} tells client {client} another's limit for {id}");

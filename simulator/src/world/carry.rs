@@ -31,10 +31,7 @@ impl World {
     }
 
     fn speak(&mut self, slot: usize, turn: Turn, delay: u64) {
-        let mut batches = turn.batches;
-        for (envelope, _) in turn.envelopes {
-            let batches = std::mem::take(&mut batches);
-            let frame = Arc::new(SharedFrame::new(Frame::Envelope { envelope, batches }));
+        for frame in self.sealed_frames(&turn) {
             for peer in 0..self.plan.options.members {
                 self.send(slot, super::replica_id(peer), &frame, delay);
             }
@@ -42,6 +39,21 @@ impl World {
         for (peer, frame) in turn.direct {
             self.send(slot, peer, &Arc::new(SharedFrame::new(frame)), delay);
         }
+    }
+
+    /// A frame for all, of each envelope. Where signatures are real, whoever is reached opens it.
+    pub(super) fn sealed_frames(&self, turn: &Turn) -> Vec<Arc<SharedFrame>> {
+        let mut batches = turn.batches.clone();
+        let envelopes = turn.envelopes.iter().map(|(envelope, _)| envelope.clone());
+        let frames = envelopes.zip(&turn.sealed).map(|(envelope, sealed)| {
+            let batches = std::mem::take(&mut batches);
+            if self.plan.real_keys {
+                SharedFrame::new(Frame::Envelope { envelope, batches })
+            } else {
+                SharedFrame::sealed(envelope, batches, sealed)
+            }
+        });
+        frames.map(Arc::new).collect()
     }
 
     /// Sends a frame to a member: to whichever twin it is that this sender talks to.

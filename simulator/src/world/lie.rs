@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byzantine_consensus::{Frame, Outcome, ReplicaId, SharedFrame};
+use byzantine_consensus::{Frame, Message, Outcome, ReplicaId, SharedFrame};
 
 use super::{World, replica_id};
 use crate::adversary::{Attack, Scene};
@@ -52,52 +52,36 @@ impl World {
     }
 
     pub(super) fn speak_falsely(&mut self, slot: usize, turn: Turn, delay: u64) {
-        let mut parcels: Vec<(ReplicaId, Frame, u64)> = Vec::new();
+        let mut parcels: Vec<(ReplicaId, Arc<SharedFrame>, u64)> = Vec::new();
         let spent = self.injected >= MOST_INJECTED;
         let silent = spent || self.resting || self.now < self.places[slot].injects_at;
         if !silent {
             self.places[slot].injects_at = self.now + INJECTION;
         }
         let mut added = 0;
+        let honest = self.sealed_frames(&turn);
         self.with_attack(slot, |attack, scene| {
             for to in scene.others() {
                 let held = attack.delay(scene, to);
-                let mut batches = turn.batches.clone();
-                for (envelope, messages) in &turn.envelopes {
-                    let beside = std::mem::take(&mut batches);
-                    let beside = attack.batches(scene, to, beside);
-                    let said = attack.messages(scene, to, messages.clone());
-                    if said.is_empty() && beside.is_empty() {
-                        continue;
-                    }
-                    let frame = if said == *messages {
-                        Frame::Envelope {
-                            envelope: envelope.clone(),
-                            batches: beside,
-                        }
-                    } else {
-                        scene.seal_with(&said, beside)
-                    };
-                    parcels.push((to, frame, held));
+                for ((_, messages), honest) in turn.envelopes.iter().zip(&honest) {
+                    let said = altered(attack, scene, to, messages, honest);
+                    parcels.extend(said.map(|frame| (to, frame, held)));
                 }
             }
             for (to, frame) in turn.direct {
                 let held = attack.delay(scene, to);
-                parcels.extend(
-                    attack
-                        .direct(scene, to, frame)
-                        .map(|frame| (to, frame, held)),
-                );
+                let frame = attack.direct(scene, to, frame);
+                parcels.extend(frame.map(|frame| (to, alone(frame), held)));
             }
             if !silent {
                 let injected = attack.inject(scene);
                 added = injected.len();
-                parcels.extend(injected.into_iter().map(|(to, frame)| (to, frame, 0)));
+                parcels.extend(injected.into_iter().map(|(to, it)| (to, alone(it), 0)));
             }
         });
         self.injected += added;
         for (to, frame, held) in parcels {
-            self.send(slot, to, &Arc::new(SharedFrame::new(frame)), delay + held);
+            self.send(slot, to, &frame, delay + held);
         }
     }
 
@@ -117,7 +101,10 @@ impl World {
             .map(|liar| replica_id(*liar))
             .collect();
         let node = &self.places[slot].node;
-        let standing = node.replica().map(byzantine_consensus::Replica::standing);
+        let (view, certified) = node
+            .replica()
+            .map(|replica| (replica.view(), replica.certified()))
+            .unwrap_or_default();
         let authority = Arc::clone(node.authority());
         let mut scene = Scene {
             me: node.id,
@@ -125,9 +112,9 @@ impl World {
             members: self.plan.options.members,
             faulty: self.plan.faulty,
             checkpoint_interval: self.plan.checkpoint_interval,
-            view: standing.map_or_else(Default::default, |standing| standing.view),
-            certified: standing.map_or_else(Default::default, |standing| standing.certified),
-            origin: crate::member::origin(&self.membership),
+            view,
+            certified,
+            origin: self.origin,
             authority: authority.as_ref(),
             random: &mut self.lie_random,
             heard: &self.heard,
@@ -138,4 +125,37 @@ impl World {
         self.attack = Some(attack);
         done
     }
+}
+
+fn alone(frame: Frame) -> Arc<SharedFrame> {
+    Arc::new(SharedFrame::new(frame))
+}
+
+/// What one member is told instead, if anything: the same frame as the others where that is
+/// unaltered.
+fn altered(
+    attack: &mut dyn Attack,
+    scene: &mut Scene<'_>,
+    to: ReplicaId,
+    messages: &[Message],
+    honest: &Arc<SharedFrame>,
+) -> Option<Arc<SharedFrame>> {
+    let Frame::Envelope { envelope, batches } = honest.frame() else {
+        return None;
+    };
+    let beside = attack.batches(scene, to, batches.clone());
+    let said = attack.messages(scene, to, messages.to_vec());
+    if said.is_empty() && beside.is_empty() {
+        return None;
+    }
+    if said != messages {
+        return Some(alone(scene.seal_with(&said, beside)));
+    }
+    if beside == *batches {
+        return Some(Arc::clone(honest));
+    }
+    Some(alone(Frame::Envelope {
+        envelope: envelope.clone(),
+        batches: beside,
+    }))
 }
