@@ -320,8 +320,8 @@ impl Replica {
         self.propose(effects);
         self.beat(effects);
         self.pass_checkpoint(effects);
-        // What was to be said while it abstained stays unsaid, also where this ends with it: its own
-        // VIEW-CHANGE brings an abstainer to the view for which it may have signed another before.
+        // What was to be said while it abstained stays unsaid, also where that ends now: its own
+        // VIEW-CHANGE brings an abstainer to a view for which it may have signed another before.
         self.withhold_votes(effects);
         self.review_abstention(effects);
         self.pace.set_running(self.primary_owes());
