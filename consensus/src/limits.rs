@@ -121,5 +121,6 @@ pub const SECOND_RESULTS: usize = 7;
 
 /// Sequences at the window's end that only RESOLVEs may use: what is not settled keeps the
 /// watermarks from moving, and must not keep itself from being resolved. One a view, so more than
-/// faulty primaries can follow each other; half the window where that is shorter.
+/// faulty primaries can follow each other; half the window, K, where that is shorter: so K is to be
+/// above f.
 pub const RESERVED: u64 = 16;

@@ -209,7 +209,9 @@ impl Plan {
             app: random.pick(&[AppKind::Memory, AppKind::Durable]),
             app_time: if slow { 300 } else { 3 } * MILLISECOND,
             timeouts: drawn_timeouts,
-            checkpoint_interval: random.pick(&[2, 4, 8, 16]),
+            checkpoint_interval: random
+                .pick(&[2, 4, 8, 16])
+                .max(least_interval(attack, tolerated)),
             keys: keys::retention(options.seed, faults),
             real_keys: random.chance(10),
         }
@@ -218,6 +220,16 @@ impl Plan {
     /// q.
     pub fn quorum(&self) -> usize {
         (self.options.members + self.faulty + 2) / 2
+    }
+}
+
+/// A liar that leads a view may use up one of the last K sequences of the window, which are for
+/// RESOLVEs: with as many liars as those nothing could be resolved any more. The product has K ≥ 8
+/// and f ≤ 7.
+const fn least_interval(attack: Option<AttackKind>, faulty: usize) -> u64 {
+    match attack {
+        Some(AttackKind::ResolveTwice) => faulty as u64 + 1,
+        _ => 0,
     }
 }
 
