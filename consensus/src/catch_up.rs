@@ -107,7 +107,7 @@ impl Replica {
         if ours != Some((certificate.size, certificate.root)) {
             return Err(Rejection::Supply);
         }
-        self.note_stable(certificate, effects);
+        self.note_late(certificate.clone(), effects);
         Ok(())
     }
 

@@ -199,7 +199,7 @@ impl Replica {
             checkpoint.then(|| self.certificate(sequence)).flatten()
         });
         if let Some(certificate) = late {
-            self.note_stable(&certificate, effects);
+            self.note_late(certificate, effects);
         }
     }
 
@@ -259,6 +259,14 @@ impl Replica {
         slot.run
             .as_ref()?
             .settlement(slot.committed.as_ref()?.encode())
+    }
+
+    /// The ledger has a later certificate for these leaves, but none for the checkpoint: it is
+    /// given that as well, or whoever loses its journal could not show the watermark again, and its
+    /// window would stay below its own ledger's end.
+    pub(crate) fn note_late(&mut self, certificate: Certificate, effects: &mut Effects) {
+        self.note_stable(&certificate, effects);
+        effects.certificates.push(certificate);
     }
 
     /// Stable checkpoints sit at multiples of K; the watermarks move. (OSDI'99 §4.3)
