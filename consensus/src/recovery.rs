@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::replica::Replica;
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
-use crate::signed::{SignedMessage, Verified, open, open_one};
+use crate::signed::{Envelope, SignedMessage, Verified, open, open_one};
 use crate::slot::Slot;
 use crate::types::{Sequence, View};
 
@@ -235,8 +235,17 @@ impl Replica {
     /// What the log is compacted to at a stable checkpoint. `None` if own messages that came back
     /// since made a later one stable: the ledger does not have all before that yet, and it will ask
     /// for a base of its own.
-    pub fn journal_base_at(&self, stable: Sequence) -> Option<Vec<Record>> {
-        (self.stable <= stable).then(|| self.journal_base())
+    ///
+    /// What was `said` in this step stays as it is. One's own word may have moved this replica to
+    /// another view before it came to the votes behind it, so that these were not taken; and until
+    /// that move is in the log as well, whoever restarts is in the old view, and must know them.
+    pub fn journal_base_at<'a>(
+        &self,
+        stable: Sequence,
+        said: impl Iterator<Item = &'a Envelope>,
+    ) -> Option<Vec<Record>> {
+        let said = said.cloned().map(Record::Own);
+        (self.stable <= stable).then(|| self.journal_base().into_iter().chain(said).collect())
     }
 
     /// Records from which [`Replica::new`] makes this replica again, given the ledger.

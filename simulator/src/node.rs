@@ -402,7 +402,8 @@ impl Node {
             // Nothing of this step has left yet.
             self.disk.sync_elsewhere().map_err(|_| Stopped::Crashed)?;
             self.ledger.make_durable(stable);
-            if let Some(base) = life.replica.journal_base_at(stable) {
+            let said = turn.envelopes.iter().map(|(envelope, _)| envelope);
+            if let Some(base) = life.replica.journal_base_at(stable, said) {
                 let compacted = life.log.compact(&base, &mut self.promise);
                 compacted.map_err(|_| Stopped::Crashed)?;
             }

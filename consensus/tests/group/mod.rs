@@ -279,7 +279,7 @@ impl Group {
             self.handle(id, Event::Sealed(sealed));
         }
         if let Some(stable) = released.stable {
-            self.nodes[id].compact(stable);
+            self.nodes[id].compact(stable, &released.envelopes);
         }
     }
 
@@ -477,12 +477,11 @@ impl Node {
         }
     }
 
-    fn compact(&mut self, stable: Sequence) {
+    fn compact(&mut self, stable: Sequence, said: &[Envelope]) {
         self.durable = self.ledger.len();
         let replica = self.replica.as_ref();
-        let Some(base) = replica.and_then(|replica| replica.journal_base_at(stable)) else {
-            return;
-        };
+        let base = replica.and_then(|it| it.journal_base_at(stable, said.iter()));
+        let Some(base) = base else { return };
         self.log.synced = base.iter().map(|record| record.encode().to_vec()).collect();
     }
 

@@ -48,7 +48,9 @@ impl Driver {
                 self.diverged.send_replace(Some(sequence));
             }
         }
-        if let Some(base) = stable.and_then(|stable| self.replica.journal_base_at(stable)) {
+        let said = released.envelopes.iter();
+        let base = stable.and_then(|stable| self.replica.journal_base_at(stable, said));
+        if let Some(base) = base {
             self.journal.compact(&base)?;
         }
         Ok(next)
