@@ -1,38 +1,15 @@
-//! What a replica wants done. Sends are locked until what they rest on is durable.
-//!
-//! The only way to a [`Released`] is [`Effects::commit`], which appends to the log and syncs it
-//! first: persist-before-send is a type, not a habit.
+//! What a replica wants done. Nothing in it can be reached before what it rests on is durable:
+//! see [`Replica::commit`](crate::Replica::commit).
 
 use bytes::Bytes;
-use byzantine_proof::{Digest, ReplicaId};
+use byzantine_proof::ReplicaId;
 
 use crate::execution::{Answer, Certificate, Execution, Settlement};
 use crate::frame::Frame;
-use crate::limits::ENVELOPE_MESSAGES;
 use crate::message::Message;
 use crate::record::Record;
 use crate::rejection::Rejection;
-use crate::sabotage::{Bug, is_on};
-use crate::signed::{Authority, Envelope, Sealed};
 use crate::types::{Sequence, View};
-
-/// A log that is on disk once `sync` returned.
-pub trait Log {
-    /// Why the log could not be written; fatal, since nothing may be sent without it.
-    type Error;
-
-    /// Adds a record.
-    ///
-    /// # Errors
-    /// When the record cannot be taken.
-    fn append(&mut self, record: &[u8]) -> Result<(), Self::Error>;
-
-    /// Returns once all records are durable.
-    ///
-    /// # Errors
-    /// When that cannot be promised.
-    fn sync(&mut self) -> Result<(), Self::Error>;
-}
 
 /// What the events of one tick brought about.
 #[derive(Debug, Default)]
@@ -48,34 +25,6 @@ pub struct Effects {
     pub(crate) notices: Vec<Notice>,
 }
 
-/// What may leave now that it is durable.
-#[derive(Debug, Default)]
-pub struct Released {
-    /// Signed messages, for all peers.
-    pub envelopes: Vec<Envelope>,
-    /// The same messages: each must come back as [`Event::Sealed`](crate::Event::Sealed) before the
-    /// next event is handled.
-    pub sealed: Vec<Sealed>,
-    /// The same messages unsigned, in the same grouping, for those who lie on purpose.
-    pub messages: Vec<Vec<Message>>,
-    /// Encoded batches that go beside the first envelope.
-    pub batches: Vec<Bytes>,
-    /// Frames for one peer.
-    pub direct: Vec<(ReplicaId, Frame)>,
-    /// Batches to run on the app, in order.
-    pub executions: Vec<Execution>,
-    /// Sequences for the ledger, in order.
-    pub settlements: Vec<Settlement>,
-    /// Certificates for the ledger and for waiting clients.
-    pub certificates: Vec<Certificate>,
-    /// A new stable checkpoint: the ledger must be durable up to here before anything is sent,
-    /// since who restarts below it does not know its votes above the window again. Then compact
-    /// the log to [`Replica::journal_base_at`](crate::Replica::journal_base_at).
-    pub stable: Option<Sequence>,
-    /// What an observer should know.
-    pub notices: Vec<Notice>,
-}
-
 impl Effects {
     /// Whether nothing came of the events.
     pub fn is_empty(&self) -> bool {
@@ -87,58 +36,6 @@ impl Effects {
             && self.certificates.is_empty()
             && self.stable.is_none()
             && self.notices.is_empty()
-    }
-
-    /// Makes the records durable, signs the messages, and releases everything else.
-    ///
-    /// Own envelopes are logged too: after a restart they are resent byte-identical, and votes
-    /// are restored from them rather than cast anew.
-    ///
-    /// # Errors
-    /// The log's; nothing is released then.
-    pub fn commit<L: Log>(
-        self,
-        log: &mut L,
-        origin: &Digest,
-        sender: ReplicaId,
-        authority: &dyn Authority,
-    ) -> Result<Released, L::Error> {
-        let messages: Vec<Vec<Message>> = self
-            .messages
-            .chunks(ENVELOPE_MESSAGES)
-            .map(<[Message]>::to_vec)
-            .collect();
-        let seal = |group: &Vec<Message>| Envelope::seal_own(origin, sender, group, authority);
-        let (envelopes, sealed): (Vec<Envelope>, Vec<Sealed>) = messages.iter().map(seal).unzip();
-        for record in &self.records {
-            log.append(&record.encode())?;
-        }
-        let mut voted = self.records.iter().any(Record::is_relied_on);
-        for (envelope, group) in envelopes.iter().zip(&messages) {
-            // A STATUS binds nobody, so one alone needs no disk.
-            if group
-                .iter()
-                .any(|message| !matches!(message, Message::Status(_)))
-            {
-                log.append(&Record::Own(envelope.clone()).encode())?;
-                voted = true;
-            }
-        }
-        if voted && !is_on(Bug::VoteBeforeSync) {
-            log.sync()?;
-        }
-        Ok(Released {
-            envelopes,
-            sealed,
-            messages,
-            batches: self.batches,
-            direct: self.direct,
-            executions: self.executions,
-            settlements: self.settlements,
-            certificates: self.certificates,
-            stable: self.stable,
-            notices: self.notices,
-        })
     }
 }
 

@@ -34,6 +34,7 @@ mod recovery;
 mod redundant;
 mod refusals;
 mod rejection;
+mod released;
 mod replica;
 mod request;
 mod resolution;
@@ -57,7 +58,7 @@ pub use certificate::{
     CheckpointCertificate, CommitCertificate, Judge, PreparedCertificate, check_cosignatures,
 };
 pub use config::{Config, LedgerState, Recovered, RememberedKey};
-pub use effect::{Effects, Log, Notice, Released};
+pub use effect::{Effects, Notice};
 pub use event::Event;
 pub use execution::{
     Answer, Certificate, Execution, ExecutionItem, Limit, Outcome, SettledAnswer, Settlement,
@@ -71,6 +72,7 @@ pub use message::{
 };
 pub use record::Record;
 pub use rejection::Rejection;
+pub use released::{Compaction, Log, Released};
 pub use replica::{Replica, Standing};
 pub use request::{KeySource, KnownRequest, Request, request_id};
 pub use resolution::{Evidence, Resolution};

@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::replica::Replica;
 use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
-use crate::signed::{Envelope, SignedMessage, Verified, open, open_one};
+use crate::signed::{SignedMessage, Verified, open, open_one};
 use crate::slot::Slot;
 use crate::types::{Sequence, View};
 
@@ -230,22 +230,6 @@ impl Replica {
             .collect();
         self.pool.enter_view(&proposed, self.now.monotonic);
         self.next_sequence = self.next_sequence.max(self.fresh_above.next());
-    }
-
-    /// What the log is compacted to at a stable checkpoint. `None` if own messages that came back
-    /// since made a later one stable: the ledger does not have all before that yet, and it will ask
-    /// for a base of its own.
-    ///
-    /// What was `said` in this step stays as it is. One's own word may have moved this replica to
-    /// another view before it came to the votes behind it, so that these were not taken; and until
-    /// that move is in the log as well, whoever restarts is in the old view, and must know them.
-    pub fn journal_base_at<'a>(
-        &self,
-        stable: Sequence,
-        said: impl Iterator<Item = &'a Envelope>,
-    ) -> Option<Vec<Record>> {
-        let said = said.cloned().map(Record::Own);
-        (self.stable <= stable).then(|| self.journal_base().into_iter().chain(said).collect())
     }
 
     /// Records from which [`Replica::new`] makes this replica again, given the ledger.

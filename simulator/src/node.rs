@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Authority, Batch, Certificate, Config, Effects, Envelope, Event, Fetch, Frame, Membership,
-    Message, Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request, RequestId,
-    Sealed, Sequence, Settlement, SharedFrame, Supply, Time, UnixMillis, Verdict,
+    Authority, Batch, Certificate, Compaction, Config, Effects, Envelope, Event, Fetch, Frame,
+    Membership, Message, Notice, Outcome, Record, Recovered, Released, Replica, ReplicaId, Request,
+    RequestId, Sealed, Sequence, Settlement, SharedFrame, Supply, Time, UnixMillis, Verdict,
 };
 
 use crate::disk::{Image, SimulatedDisk};
@@ -62,6 +62,8 @@ pub struct Turn {
     pub dispatched: Vec<(Sequence, byzantine_consensus::Digest)>,
     /// Answers for clients.
     pub replies: Vec<(usize, RequestId, Proven)>,
+    /// What the journal is to be replaced by.
+    pub compaction: Option<Compaction>,
     /// Whether the disk was written.
     pub wrote: bool,
 }
@@ -377,10 +379,9 @@ impl Node {
         if effects.is_empty() {
             return Ok(());
         }
-        let origin = life.replica.origin_digest();
         let operations = self.disk.operations();
         let mut log = life.log.witnessed(&mut self.promise);
-        let released = effects.commit(&mut log, &origin, self.id, self.authority.as_ref());
+        let released = life.replica.commit(effects, &mut log);
         let released: Released = released.map_err(|_| Stopped::Crashed)?;
         turn.wrote = self.disk.operations() > operations;
         for sealed in &released.sealed {
@@ -398,17 +399,25 @@ impl Node {
         self.settle(life, released.settlements, released.certificates, turn)?;
         turn.proposed = fresh(&released.notices, &turn.batches);
         turn.notices = released.notices;
-        if let Some(stable) = released.stable {
+        if let Some(compaction) = released.compaction {
             // Nothing of this step has left yet.
             self.disk.sync_elsewhere().map_err(|_| Stopped::Crashed)?;
-            self.ledger.make_durable(stable);
-            let said = turn.envelopes.iter().map(|(envelope, _)| envelope);
-            if let Some(base) = life.replica.journal_base_at(stable, said) {
-                let compacted = life.log.compact(&base, &mut self.promise);
-                compacted.map_err(|_| Stopped::Crashed)?;
-            }
+            self.ledger.make_durable(compaction.stable);
+            turn.compaction = Some(compaction);
         }
         Ok(())
+    }
+
+    /// Replaces the journal, once what the step said has left.
+    ///
+    /// # Errors
+    /// [`Stopped::Crashed`].
+    pub fn compact(&mut self, compaction: &Compaction) -> Result<(), Stopped> {
+        let Some(life) = &mut self.life else {
+            return Ok(());
+        };
+        let compacted = life.log.compact(&compaction.base, &mut self.promise);
+        compacted.map_err(|_| Stopped::Crashed)
     }
 
     fn settle(

@@ -336,7 +336,7 @@ impl World {
         // What a correct replica cosigned counts once it leaves; a crash may come before.
         cosigned.retain(|made| !self.checks.is_correct(made.by));
         self.checks.cosigned(&cosigned)?;
-        let turn = match stepped {
+        let mut turn = match stepped {
             Ok(turn) => turn,
             Err(Stopped::Ledger(how)) if self.is_correct(slot) => {
                 return Err(Violation::new("ledger", how));
@@ -353,7 +353,13 @@ impl World {
             10
         };
         self.places[slot].busy_until = self.now + busy;
+        let compaction = turn.compaction.take();
         self.carry_out(slot, turn, busy);
+        let node = &mut self.places[slot].node;
+        if compaction.is_some_and(|compaction| node.compact(&compaction).is_err()) {
+            self.crash(slot, true);
+            return Ok(());
+        }
         self.start_app(slot);
         self.plan_wake(slot);
         Ok(())

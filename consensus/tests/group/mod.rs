@@ -261,9 +261,7 @@ impl Group {
         let Some(replica) = node.replica.as_ref() else {
             return;
         };
-        let (origin, own) = (replica.origin_digest(), replica_id(id));
-        let released = effects.commit(&mut node.log, &origin, own, node.authority.as_ref());
-        let Ok(released) = released;
+        let Ok(released) = replica.commit(effects, &mut node.log);
         self.send(id, &released);
         let node = &mut self.nodes[id];
         node.ledger.extend(released.settlements);
@@ -275,11 +273,11 @@ impl Group {
             .extend(runnable.filter(|execution| execution.recorded.is_none()));
         self.notices
             .extend(released.notices.into_iter().map(|notice| (id, notice)));
+        if let Some(compaction) = released.compaction {
+            self.nodes[id].compact(&compaction.base);
+        }
         for sealed in released.sealed {
             self.handle(id, Event::Sealed(sealed));
-        }
-        if let Some(stable) = released.stable {
-            self.nodes[id].compact(stable, &released.envelopes);
         }
     }
 
@@ -477,11 +475,8 @@ impl Node {
         }
     }
 
-    fn compact(&mut self, stable: Sequence, said: &[Envelope]) {
+    fn compact(&mut self, base: &[Record]) {
         self.durable = self.ledger.len();
-        let replica = self.replica.as_ref();
-        let base = replica.and_then(|it| it.journal_base_at(stable, said.iter()));
-        let Some(base) = base else { return };
         self.log.synced = base.iter().map(|record| record.encode().to_vec()).collect();
     }
 

@@ -19,14 +19,13 @@ impl Driver {
         if effects.is_empty() {
             return Ok(Effects::default());
         }
-        let authority = self.authority.as_ref();
-        let mut released = effects.commit(&mut self.journal, &self.origin, self.own, authority)?;
-        let stable = released.stable;
-        if let Some(stable) = stable {
+        let mut released = self.replica.commit(effects, &mut self.journal)?;
+        let compaction = released.compaction.take();
+        if let Some(compaction) = &compaction {
             // Votes in the window that a checkpoint opens leave after what opened it is durable:
             // who restarts with an older ledger has an older window, and would not know them.
             self.hand_over(&mut released)?;
-            self.make_durable(stable)?;
+            self.make_durable(compaction.stable)?;
         }
         let Released {
             envelopes,
@@ -40,18 +39,14 @@ impl Driver {
         for sealed in std::mem::take(&mut released.sealed) {
             self.step(Event::Sealed(sealed), &mut next);
         }
-        if stable.is_none() {
-            self.hand_over(&mut released)?;
+        match compaction {
+            None => self.hand_over(&mut released)?,
+            Some(compaction) => self.journal.compact(&compaction.base)?,
         }
         for notice in released.notices {
             if let Some(sequence) = self.notices.take(notice) {
                 self.diverged.send_replace(Some(sequence));
             }
-        }
-        let said = released.envelopes.iter();
-        let base = stable.and_then(|stable| self.replica.journal_base_at(stable, said));
-        if let Some(base) = base {
-            self.journal.compact(&base)?;
         }
         Ok(next)
     }
