@@ -6,6 +6,7 @@ use byzantine_consensus::limits::KNOWN_REQUESTS;
 use byzantine_consensus::{Abstention, Replica, ReplicaId, Standing};
 
 use super::{HEALED_LIMIT, Happening, Report, World};
+use crate::adversary::AttackKind;
 use crate::check::{Violation, ledgers_agree, linearizable, witness};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
@@ -59,13 +60,21 @@ impl World {
     /// Whether everything is answered and at rest; that must be so in time.
     pub(super) fn is_finished(&mut self) -> Result<bool, Violation> {
         let healed = self.healed_at.unwrap_or(self.now);
-        if self.now > healed + HEALED_LIMIT {
+        let answered = self.clients.unanswered() == 0;
+        let limit = HEALED_LIMIT + if answered { self.flood_drains() } else { 0 };
+        if self.now > healed + limit {
             return Err(Violation::new("liveness", self.what_is_missing()));
         }
-        if self.clients.unanswered() > 0 {
-            return Ok(false);
-        }
-        Ok(self.is_at_rest())
+        Ok(answered && self.is_at_rest())
+    }
+
+    /// How long what a liar let in may take in the end, besides. Where only one correct replica was
+    /// given his flood, and the primary is his as well, that one suspects for each request in turn:
+    /// the others learn of it then, and the primary orders it just in time.
+    fn flood_drains(&self) -> u64 {
+        let floods = self.plan.attack == Some(AttackKind::FloodRequests);
+        let requests = if floods { KNOWN_REQUESTS } else { 0 };
+        u64::try_from(requests).unwrap_or(0) * self.plan.timeouts[0] * MILLISECOND
     }
 
     fn is_at_rest(&self) -> bool {
@@ -257,7 +266,7 @@ impl World {
 
     /// A liar's gateway may send requests for ever; once it stops, all must come to rest.
     fn come_to_rest(&mut self) -> Result<(), Violation> {
-        let limit = self.now + HEALED_LIMIT;
+        let limit = self.now + HEALED_LIMIT + self.flood_drains();
         self.resting = true;
         while !self.is_at_rest() {
             if !self.advance(limit)? {
