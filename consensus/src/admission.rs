@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use byzantine_proof::{Digest, ReplicaId};
 
-use crate::batch::{Admission, Batch};
+use crate::batch::{Admission, Batch, KnownBatch};
 use crate::effect::Effects;
 use crate::frame::Frame;
 use crate::limits::{FETCH_NAMES, GATEWAY_REQUESTS, RELAYED_MESSAGES};
@@ -225,7 +225,7 @@ impl Replica {
 
     /// Whether a batch of this view above `sequence` names a request.
     fn is_proposed_above(&self, id: &RequestId, sequence: Sequence) -> bool {
-        let proposed = |(digest, batch): (&Digest, &Batch)| {
+        let proposed = |(digest, batch): (&Digest, &KnownBatch)| {
             batch.sequence > sequence
                 && batch.requests.contains(id)
                 && self.is_current(batch.sequence, digest)

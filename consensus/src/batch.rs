@@ -1,6 +1,9 @@
 //! Batches: what one sequence orders. The digest never covers a view, so that a batch keeps its
 //! name when a new primary proposes it again.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use byzantine_proof::{Digest, ReplicaId};
@@ -71,7 +74,7 @@ impl Batch {
 
     /// The digest that PRE-PREPARE, PREPARE and COMMIT name.
     pub fn digest(&self) -> Digest {
-        Digest::tagged("byzantine-ordered/v1", &[&self.encode()])
+        digest_of(&self.encode())
     }
 
     /// A time exactly when there are requests, not too many of them, none twice, and a word for
@@ -95,6 +98,53 @@ impl Batch {
                 .windows(2)
                 .all(|pair| pair[0].sequence < pair[1].sequence)
     }
+}
+
+/// A batch with what is derived from it once: it is named, logged and passed on many times.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownBatch {
+    pub(crate) digest: Digest,
+    /// The canonical bytes.
+    pub(crate) bytes: Bytes,
+    batch: Arc<Batch>,
+}
+
+impl KnownBatch {
+    /// Reads canonical bytes; `None` when they are not a well-formed batch. One batch has one
+    /// encoding, so its digest is that of the bytes.
+    pub(crate) fn parse(bytes: &Bytes) -> Option<Self> {
+        let batch = Arc::new(Batch::decode(bytes)?);
+        debug_assert_eq!(batch.encode(), bytes, "decoding is strict");
+        let (digest, bytes) = (digest_of(bytes), bytes.clone());
+        Some(Self {
+            digest,
+            bytes,
+            batch,
+        })
+    }
+}
+
+impl From<Batch> for KnownBatch {
+    fn from(batch: Batch) -> Self {
+        let bytes = batch.encode();
+        Self {
+            digest: digest_of(&bytes),
+            bytes,
+            batch: Arc::new(batch),
+        }
+    }
+}
+
+impl Deref for KnownBatch {
+    type Target = Batch;
+
+    fn deref(&self) -> &Batch {
+        &self.batch
+    }
+}
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::tagged("byzantine-ordered/v1", &[bytes])
 }
 
 #[cfg(test)]
@@ -187,5 +237,16 @@ mod tests {
         let first = Batch::null(Sequence(1));
         assert_ne!(first.digest(), Batch::null(Sequence(2)).digest());
         assert_eq!(Batch::decode(&first.encode()), Some(first));
+    }
+
+    #[test]
+    fn a_batch_that_was_read_has_the_digest_of_the_one_that_was_written() {
+        let written = KnownBatch::from(Batch::null(Sequence(7)));
+        let read = KnownBatch::parse(&written.bytes).unwrap();
+        assert_eq!((*read).clone(), *written);
+        assert_eq!(
+            (read.digest, written.digest()),
+            (written.digest, read.digest())
+        );
     }
 }

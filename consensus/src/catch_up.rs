@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use byzantine_proof::{Digest, ReplicaId};
 
-use crate::batch::Batch;
+use crate::batch::KnownBatch;
 use crate::certificate::check_cosignatures;
 use crate::effect::{Effects, Notice};
 use crate::execution::SettledAnswer;
@@ -153,7 +153,7 @@ impl Replica {
                     .iter()
                     .take(FETCH_NAMES)
                     .filter_map(|it| self.batches.get(it));
-                bounded(held.map(Batch::encode)).map(Supply::Batches)
+                bounded(held.map(|batch| batch.bytes.clone())).map(Supply::Batches)
             }
             Fetch::Requests(ids) => {
                 let held = ids.iter().take(FETCH_NAMES).filter_map(|id| self.body(id));
@@ -275,9 +275,9 @@ impl Replica {
 
     /// The batch was committed there: q COMMITs say so.
     fn adopt_commit(&mut self, entry: &Entry) -> Result<(), Rejection> {
-        let batch = Batch::decode(&entry.batch).ok_or(Rejection::Supply)?;
+        let batch = KnownBatch::parse(&entry.batch).ok_or(Rejection::Supply)?;
         let vote = entry.commit.vote;
-        if batch.sequence != vote.sequence || batch.digest() != vote.digest {
+        if batch.sequence != vote.sequence || batch.digest != vote.digest {
             return Err(Rejection::Supply);
         }
         entry.commit.check(self.judge())?;

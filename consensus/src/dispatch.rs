@@ -4,7 +4,7 @@ use bytes::Bytes;
 use byzantine_proof::BatchLeaf;
 
 use crate::admission::{Ran, Refused};
-use crate::batch::{Admission, Batch};
+use crate::batch::{Admission, Batch, KnownBatch};
 use crate::config::RememberedKey;
 use crate::effect::Effects;
 use crate::execution::{Execution, ExecutionItem, Outcome, Verdict};
@@ -56,7 +56,7 @@ impl Replica {
         }
     }
 
-    fn next_committed(&self) -> Option<Batch> {
+    fn next_committed(&self) -> Option<KnownBatch> {
         let sequence = self.dispatched.next();
         let slot = self.slots.get(&sequence)?;
         let mut digest = slot.committed.as_ref()?.vote.digest;
@@ -105,7 +105,7 @@ impl Replica {
     }
 
     /// Executed time never goes back: max(previous, proposed); a null batch runs at the previous.
-    fn start(&mut self, batch: &Batch, requests: &[KnownRequest]) -> Run {
+    fn start(&mut self, batch: &KnownBatch, requests: &[KnownRequest]) -> Run {
         self.time = batch.time.map_or(self.time, |proposed| {
             if is_on(Bug::TimeGoesBack) {
                 proposed
@@ -124,7 +124,7 @@ impl Replica {
         Run {
             sequence: batch.sequence,
             time: self.time,
-            batch: batch.encode(),
+            batch: batch.bytes.clone(),
             requests: requests
                 .iter()
                 .map(|request| request.bytes.clone())
@@ -223,7 +223,7 @@ impl Replica {
         })
     }
 
-    fn batch_leaf(&self, batch: &Batch, leaves: usize, duplicates: usize) -> BatchLeaf {
+    fn batch_leaf(&self, batch: &KnownBatch, leaves: usize, duplicates: usize) -> BatchLeaf {
         let checkpoint = batch
             .sequence
             .is_multiple_of(self.config.checkpoint_interval);
@@ -232,7 +232,7 @@ impl Replica {
             origin: self.config.membership.origin().clone(),
             sequence: batch.sequence.0,
             time_ms: self.time.0,
-            batch: batch.digest(),
+            batch: batch.digest,
             leaves: count(leaves),
             duplicates: count(duplicates),
             resolved: batch
@@ -244,7 +244,7 @@ impl Replica {
         }
     }
 
-    fn execution(&self, run: &Run, requests: &[KnownRequest], batch: &Batch) -> Execution {
+    fn execution(&self, run: &Run, requests: &[KnownRequest], batch: &KnownBatch) -> Execution {
         let body = |item: &RunItem| -> Bytes {
             let found = requests
                 .iter()
@@ -266,7 +266,7 @@ impl Replica {
         Execution {
             sequence: run.sequence,
             time: self.time,
-            batch: batch.digest(),
+            batch: batch.digest,
             items: items.collect(),
             recorded: None,
         }

@@ -73,7 +73,7 @@ impl Replica {
         let relay = Frame::Relay(vec![accepted.signed().clone()]);
         effects.direct.push((to, relay));
         if let Some(batch) = self.batches.get(&accepted.body().digest) {
-            let supply = Supply::Batches(vec![batch.encode()]);
+            let supply = Supply::Batches(vec![batch.bytes.clone()]);
             effects.direct.push((to, Frame::Supply(supply)));
         }
     }

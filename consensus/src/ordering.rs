@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use byzantine_proof::{Digest, ReplicaId};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, KnownBatch};
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::effect::{Effects, Notice};
 use crate::limits::{BATCH_REQUESTS, FETCH_NAMES, PIPELINE, RESERVED};
@@ -23,10 +23,10 @@ impl Replica {
     /// Batches that travel beside PRE-PREPAREs or were asked for: kept if a slot names them.
     pub(crate) fn on_batches(&mut self, batches: &[Bytes]) {
         for bytes in batches.iter().take(FETCH_NAMES) {
-            let Some(batch) = Batch::decode(bytes) else {
+            let Some(batch) = KnownBatch::parse(bytes) else {
                 continue;
             };
-            let digest = batch.digest();
+            let digest = batch.digest;
             if self.is_named(batch.sequence, &digest) {
                 let current = self.is_current(batch.sequence, &digest);
                 self.batches.insert(digest, batch);
@@ -83,9 +83,10 @@ impl Replica {
 
     /// Assigns a batch to its sequence in the current view.
     pub(crate) fn pre_prepare(&mut self, batch: Batch, effects: &mut Effects) {
-        let (sequence, digest, bytes) = (batch.sequence, batch.digest(), batch.encode());
-        effects.records.push(Record::Batch(bytes.clone()));
-        effects.batches.push(bytes);
+        let batch = KnownBatch::from(batch);
+        let (sequence, digest) = (batch.sequence, batch.digest);
+        effects.records.push(Record::Batch(batch.bytes.clone()));
+        effects.batches.push(batch.bytes.clone());
         self.batches.insert(digest, batch);
         self.name_requests(&digest, true);
         effects.messages.push(Message::PrePrepare(Vote {
@@ -251,7 +252,7 @@ impl Replica {
             return;
         }
         if let Some(batch) = self.batches.get(&vote.digest) {
-            effects.records.push(Record::Batch(batch.encode()));
+            effects.records.push(Record::Batch(batch.bytes.clone()));
         }
         effects.records.push(Record::Accepted(signed));
         effects.messages.push(Message::Prepare(vote));

@@ -36,8 +36,17 @@ pub enum Record {
 impl Record {
     /// The canonical bytes.
     pub fn encode(&self) -> Bytes {
+        let mut buffer = Vec::new();
+        self.encode_into(&mut buffer);
+        Bytes::from(buffer)
+    }
+
+    /// The canonical bytes, in memory that served before.
+    pub(crate) fn encode_into<'a>(&self, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        buffer.clear();
         // Writing to memory cannot fail, and lengths are far below 2^32.
-        Bytes::from(borsh::to_vec(self).expect("a record fits into memory"))
+        borsh::to_writer(&mut *buffer, self).expect("a record fits into memory");
+        buffer
     }
 
     /// Whether something that leaves in the same tick rests on this record. A commit certificate

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use byzantine_proof::ReplicaId;
 
+use crate::batch::KnownBatch;
 use crate::certificate::{CommitCertificate, PreparedCertificate};
 use crate::config::{LedgerState, Recovered};
 use crate::effect::Effects;
@@ -81,9 +82,9 @@ impl Replica {
                 self.restore_bodies(gateway, &requests);
             }
             Record::Batch(bytes) => {
-                let batch = crate::batch::Batch::decode(&bytes);
+                let batch = KnownBatch::parse(&bytes);
                 if let Some(batch) = batch.filter(|batch| batch.sequence > self.stable) {
-                    self.batches.insert(batch.digest(), batch);
+                    self.batches.insert(batch.digest, batch);
                 }
             }
             Record::Own(envelope) => {
@@ -243,7 +244,7 @@ impl Replica {
         records.extend(
             self.batches
                 .values()
-                .map(|batch| Record::Batch(batch.encode())),
+                .map(|batch| Record::Batch(batch.bytes.clone())),
         );
         let recorded = self.recorded.iter();
         records.extend(recorded.map(|(at, outcomes)| Record::Executed(*at, outcomes.clone())));

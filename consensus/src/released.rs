@@ -125,15 +125,16 @@ fn write<L: Log>(
     envelopes: &[Envelope],
     messages: &[Vec<Message>],
 ) -> Result<(), L::Error> {
+    let mut buffer = Vec::new();
     for record in records {
-        log.append(&record.encode())?;
+        log.append(record.encode_into(&mut buffer))?;
     }
     let mut voted = records.iter().any(Record::is_relied_on);
     for (envelope, group) in envelopes.iter().zip(messages) {
         // A STATUS binds nobody, so one alone needs no disk.
         let binds = |message: &Message| !matches!(message, Message::Status(_));
         if group.iter().any(binds) {
-            log.append(&Record::Own(envelope.clone()).encode())?;
+            log.append(Record::Own(envelope.clone()).encode_into(&mut buffer))?;
             voted = true;
         }
     }

@@ -13,7 +13,7 @@ use byzantine_proof::{Digest, ReplicaId};
 
 use crate::abstention::Abstention;
 use crate::admission::Ran;
-use crate::batch::Batch;
+use crate::batch::KnownBatch;
 use crate::certificate::{CheckpointCertificate, Judge};
 use crate::config::{Config, Recovered};
 use crate::effect::{Effects, Notice};
@@ -69,7 +69,7 @@ pub struct Replica {
     pub(crate) slots: BTreeMap<Sequence, Slot>,
     /// Those of them that somebody promised: few, and looked at with every event.
     pub(crate) promised: BTreeSet<Sequence>,
-    pub(crate) batches: BTreeMap<Digest, Batch>,
+    pub(crate) batches: BTreeMap<Digest, KnownBatch>,
     /// Requests that accepted batches above the stable checkpoint name.
     pub(crate) named: BTreeSet<RequestId>,
     /// Bodies of requests that ran above the stable checkpoint.

@@ -97,7 +97,7 @@ impl Replica {
             if *sequence > report.committed {
                 self.ordering_votes(slot, &mut resent);
                 let batch = slot.digest().and_then(|digest| self.batches.get(&digest));
-                batches.extend(batch.map(crate::batch::Batch::encode));
+                batches.extend(batch.map(|batch| batch.bytes.clone()));
             }
             if *sequence > report.certified {
                 self.result_votes(slot, &mut resent);

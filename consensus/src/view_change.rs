@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byzantine_proof::{Digest, ReplicaId};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, KnownBatch};
 use crate::certificate::{Judge, check_suspicions, order_quorum};
 use crate::effect::{Effects, Notice};
 use crate::frame::{Fetch, Frame};
@@ -318,8 +318,8 @@ impl Replica {
     /// Null batches are known by their digest alone.
     fn note_null_batches(&mut self) {
         for (sequence, digest) in &self.required {
-            let null = Batch::null(*sequence);
-            if null.digest() == *digest {
+            let null = KnownBatch::from(Batch::null(*sequence));
+            if null.digest == *digest {
                 self.batches.insert(*digest, null);
             }
         }
@@ -355,9 +355,8 @@ impl Replica {
             .collect();
         for (sequence, digest) in open {
             if let Some(batch) = self.batches.get(&digest) {
-                let bytes = batch.encode();
-                effects.records.push(Record::Batch(bytes.clone()));
-                effects.batches.push(bytes);
+                effects.records.push(Record::Batch(batch.bytes.clone()));
+                effects.batches.push(batch.bytes.clone());
             }
             effects.messages.push(Message::PrePrepare(Vote {
                 view: self.view,
