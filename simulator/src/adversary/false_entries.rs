@@ -1,5 +1,6 @@
 //! A replica that hands out ledger entries which are wrong in every way that there is.
 
+use super::corrupt_reply::falsified;
 use super::{Attack, Scene};
 use bytes::Bytes;
 use byzantine_consensus::{Batch, Entry, Frame, ReplicaId, Supply};
@@ -86,9 +87,10 @@ fn spoil_batch(scene: &mut Scene<'_>, entry: &mut Entry) {
     }
 }
 
-/// Answers that are too many, too few, not their leaves', or of another entry.
+/// Answers that are too many, too few, not their leaves', of another entry, or sound in themselves
+/// and yet not what was certified.
 fn spoil_answers(scene: &mut Scene<'_>, entry: &mut Entry, others: &[Entry]) {
-    match scene.random.below(5) {
+    match scene.random.below(6) {
         0 => entry.answers.clear(),
         1 => entry.answers.extend(entry.answers.first().cloned()),
         2 => entry.answers.reverse(),
@@ -100,9 +102,16 @@ fn spoil_answers(scene: &mut Scene<'_>, entry: &mut Entry, others: &[Entry]) {
                 }
             }
         }
-        _ => {
+        4 => {
             for settled in &mut entry.answers {
                 settled.answer.content = Bytes::from_static(b"moved 7 7");
+            }
+        }
+        _ => {
+            for settled in &mut entry.answers {
+                if let Some(false_one) = falsified(&settled.answer) {
+                    settled.answer = false_one;
+                }
             }
         }
     }

@@ -52,7 +52,7 @@ fn forged(scene: &mut Scene<'_>, mut message: Message) -> Message {
 
 fn forge_view_change(scene: &mut Scene<'_>, vote: &mut ViewChange) {
     match scene.random.below(6) {
-        0 => misattribute(&mut vote.suspicions),
+        0 => misattribute(scene, &mut vote.suspicions),
         1 => vote.suspicions.truncate(1),
         2 => {
             let many = usize::try_from(2 * scene.checkpoint_interval).unwrap_or(0) + 1;
@@ -83,17 +83,16 @@ fn forge_prepared(scene: &mut Scene<'_>, certificate: &mut PreparedCertificate) 
         (3, Ok(Message::PrePrepare(vote))) => {
             certificate.prepares[0] = scene.signed(&Message::Prepare(vote));
         }
-        _ => misattribute(&mut certificate.prepares),
+        _ => misattribute(scene, &mut certificate.prepares),
     }
 }
 
 fn forge_checkpoint(scene: &mut Scene<'_>, certificate: &mut CheckpointCertificate) {
     let cosigned = &mut certificate.certificate;
     match scene.random.below(6) {
-        0 => certificate.batch_leaf.truncate(9),
-        1 => certificate.path.clear(),
-        2 => cosigned.sequence = cosigned.sequence.next(),
-        3 => (cosigned.size, cosigned.cosignatures) = (0, Vec::new()),
+        0 | 1 => certificate.batch_leaf.truncate(9),
+        2 => certificate.path.clear(),
+        3 => cosigned.sequence = cosigned.sequence.next(),
         4 => cosigned.size += 1,
         _ => cosigned.cosignatures.truncate(1),
     }
@@ -101,7 +100,7 @@ fn forge_checkpoint(scene: &mut Scene<'_>, certificate: &mut CheckpointCertifica
 
 fn forge_new_view(scene: &mut Scene<'_>, vote: &mut NewView) {
     match scene.random.below(4) {
-        0 => misattribute(&mut vote.view_changes),
+        0 => misattribute(scene, &mut vote.view_changes),
         1 => vote.view = vote.view.next(),
         2 => vote.view_changes.truncate(1),
         _ => {
@@ -126,14 +125,21 @@ fn forge_promise(scene: &mut Scene<'_>, vote: &mut Promise) {
     }
 }
 
-/// The first in the name of the last.
-fn misattribute(signed: &mut [SignedMessage]) {
+/// The first in the name of the last, or of one who is not among them.
+fn misattribute(scene: &mut Scene<'_>, signed: &mut [SignedMessage]) {
     let last = signed.last().map(|last| last.sender);
-    if let (Some(first), Some(last)) = (signed.first_mut(), last) {
-        first.sender = if first.sender == last {
+    let said = |id: &ReplicaId| signed.iter().any(|signed| signed.sender == *id);
+    let silent = scene.others().into_iter().find(|id| !said(id));
+    let name = if scene.random.chance(500) {
+        silent
+    } else {
+        last
+    };
+    if let (Some(first), Some(name)) = (signed.first_mut(), name) {
+        first.sender = if first.sender == name {
             ReplicaId(u8::MAX)
         } else {
-            last
+            name
         };
     }
 }
