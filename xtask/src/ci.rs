@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{self, cargo};
 use crate::error::XtaskError;
+use crate::mutants::{self, MutantsArguments};
 use crate::{demo, e2e, suite, tidy};
 
 /// The version of cargo-deny that reads `deny.toml`.
@@ -26,12 +27,19 @@ const END_TO_END_SECONDS: &str = "1800";
 /// stories have a real cluster's timeouts, and machines of CI are shared.
 const GATE: &str = "BYZANTINE_END_TO_END_GATES";
 
+/// Set where a change of a touched line that no test notices fails the run: some such changes
+/// change nothing, which only a reader sees.
+const MUTANTS_GATE: &str = "BYZANTINE_MUTANTS_GATES";
+
+/// What the touched lines are compared with, if not what `main` had before.
+const BASE: &str = "BYZANTINE_BASE";
+
 type Step = (&'static str, fn() -> Result<Outcome, XtaskError>);
 
 /// Set where a broken promise that fresh schedules find fails the run.
 const SWARM_GATE: &str = "BYZANTINE_SWARM_GATES";
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("format", format),
     ("tidy", tidied),
     ("clippy", clippy),
@@ -43,6 +51,7 @@ const STEPS: [Step; 11] = [
     ("demo", demonstration),
     ("acceptance", acceptance),
     ("end to end", end_to_end),
+    ("changes of touched lines", mutants),
 ];
 
 /// Runs all steps and prints how long each took.
@@ -208,6 +217,45 @@ fn fresh() -> Result<Outcome, XtaskError> {
         }
         outcome => outcome,
     }
+}
+
+/// Changes lines of agreement and journal that differ from `main`, or by the last commit of it.
+fn mutants() -> Result<Outcome, XtaskError> {
+    let base = std::env::var(BASE)
+        .ok()
+        .map_or_else(before_here, |base| Ok(Some(base)))?;
+    let Some(base) = base else {
+        let why = format!("this clone has no commit before HEAD; {BASE} names another");
+        return Ok(Outcome::Impossible(why));
+    };
+    println!("$ cargo xtask mutants --since {base}");
+    match mutants::run(&MutantsArguments::touched(base)) {
+        Ok(told) => Ok(Outcome::Passed(told)),
+        Err(error @ XtaskError::ChangesUnnoticed(_))
+            if std::env::var_os(MUTANTS_GATE).is_none() =>
+        {
+            let why = format!("{error}; {MUTANTS_GATE}=1 makes that a failure");
+            Ok(Outcome::Impossible(why))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Where this branch left `main`; on `main` itself, the commit before, if it is here.
+fn before_here() -> Result<Option<String>, XtaskError> {
+    let left = revision(&["merge-base", "HEAD", "origin/main"])?;
+    if left.is_some() && left != revision(&["rev-parse", "HEAD"])? {
+        return Ok(left);
+    }
+    revision(&["rev-parse", "--verify", "--quiet", "HEAD~1"])
+}
+
+fn revision(arguments: &[&str]) -> Result<Option<String>, XtaskError> {
+    let mut git = std::process::Command::new("git");
+    git.current_dir(command::workspace_root()).args(arguments);
+    let said = command::output(&mut git)?.stdout;
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    Ok(Some(said).filter(|said| !said.is_empty()))
 }
 
 /// The stories on a cluster, where there is one.

@@ -1,6 +1,7 @@
 //! `cargo xtask mutants`: changes one place after the other in agreement and journal, and asks
 //! whether a test notices. What nobody notices is not tested.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -15,8 +16,14 @@ const VERSION: &str = "27.1.0";
 /// What must not be wrong.
 const PACKAGES: [&str; 2] = ["byzantine-consensus", "byzantine-journal"];
 
+/// Their tests, and the simulator's: what no example shows, a recorded seed may.
+const TESTED: &str = "byzantine-consensus,byzantine-journal,byzantine-simulator";
+
 /// Of a hundred changes, so many must be noticed.
 const NOTICED: u64 = 95;
+
+/// Each takes half a minute, and CI's time is dear.
+const TRIED_BY_CI: u32 = 12;
 
 /// Which changes are tried.
 #[derive(Args)]
@@ -24,9 +31,23 @@ pub(crate) struct MutantsArguments {
     /// One of so many, spread evenly over the code
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     one_in: u32,
+    /// At most so many: fewer of them if there are more
+    #[arg(long, value_name = "CHANGES", value_parser = clap::value_parser!(u32).range(1..))]
+    most: Option<u32>,
     /// Only in lines that differ from this revision
     #[arg(long, value_name = "REVISION")]
     since: Option<String>,
+}
+
+impl MutantsArguments {
+    /// What CI tries: some of the lines that a change touches.
+    pub(crate) fn touched(since: String) -> Self {
+        Self {
+            one_in: 1,
+            most: Some(TRIED_BY_CI),
+            since: Some(since),
+        }
+    }
 }
 
 /// How many changes there were, and what became of them.
@@ -66,15 +87,23 @@ impl std::fmt::Display for Outcomes {
 pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
     install()?;
     let output = workspace_root().join("target/mutants");
-    let mut mutants = cargo(&["mutants", "--no-shuffle", "--sharding", "round-robin"]);
-    mutants.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
-    mutants
-        .arg("--shard")
-        .arg(format!("0/{}", arguments.one_in));
-    mutants.arg("--output").arg(&output);
+    let mut which: Vec<OsString> = vec!["mutants".into(), "--no-shuffle".into()];
+    which.extend(
+        PACKAGES
+            .iter()
+            .flat_map(|it| ["--package".into(), it.into()]),
+    );
     if let Some(revision) = &arguments.since {
-        mutants.arg("--in-diff").arg(difference(revision)?);
+        which.extend(["--in-diff".into(), difference(revision)?.into()]);
     }
+    let one_in = match arguments.most {
+        Some(most) => arguments.one_in.max(count(&which)?.div_ceil(most).max(1)),
+        None => arguments.one_in,
+    };
+    let mut mutants = cargo(&which);
+    mutants.args(["--test-package", TESTED, "--sharding", "round-robin"]);
+    mutants.arg("--shard").arg(format!("0/{one_in}"));
+    mutants.arg("--output").arg(&output);
     println!("$ {}", command::line(&mutants));
     // Its status says less than its report.
     let ran = command::run(&mut mutants);
@@ -88,6 +117,13 @@ pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
         return Ok(outcomes.to_string());
     }
     Err(XtaskError::ChangesUnnoticed(outcomes.to_string()))
+}
+
+/// How many changes there are.
+fn count(which: &[OsString]) -> Result<u32, XtaskError> {
+    let listed = command::output(cargo(which).arg("--list"))?;
+    let lines = String::from_utf8_lossy(&listed.stdout).lines().count();
+    Ok(u32::try_from(lines).unwrap_or(u32::MAX))
 }
 
 /// What differs from a revision, as a file.
