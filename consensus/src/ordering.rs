@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
 use crate::sabotage::{Bug, is_on};
-use crate::signed::{SignedMessage, Verified};
+use crate::signed::Verified;
 use crate::slot::{Added, Slot};
 use crate::types::{Sequence, View};
 
@@ -245,7 +245,7 @@ impl Replica {
         if self.changing || self.is_primary() {
             return;
         }
-        let Some((vote, signed)) = self.preparable(sequence) else {
+        let Some(vote) = self.preparable(sequence) else {
             return;
         };
         if !self.time_is_acceptable(&vote, effects) || !self.batch_is_acceptable(&vote, effects) {
@@ -254,7 +254,10 @@ impl Replica {
         if let Some(batch) = self.batches.get(&vote.digest) {
             effects.records.push(Record::Batch(batch.bytes.clone()));
         }
-        effects.records.push(Record::Accepted(signed));
+        let slot = self.slots.get(&sequence);
+        let accepted = slot.and_then(|slot| slot.pre_prepared_in(vote.view));
+        let accepted = accepted.map(|accepted| accepted.signed().clone());
+        effects.records.extend(accepted.map(Record::Accepted));
         effects.messages.push(Message::Prepare(vote));
         effects.notices.push(Notice::Phase {
             phase: "pre_prepare",
@@ -267,12 +270,12 @@ impl Replica {
     }
 
     /// The vote to agree to, if its batch and all bodies are here.
-    fn preparable(&self, sequence: Sequence) -> Option<(Vote, SignedMessage)> {
+    fn preparable(&self, sequence: Sequence) -> Option<Vote> {
         let slot = self.slots.get(&sequence)?;
         let accepted = slot.pre_prepared_in(self.view)?;
         let vote = *accepted.body();
         let due = slot.prepare_sent != Some(self.view) && !slot.declined;
-        (due && self.has_bodies(sequence, &vote.digest)).then(|| (vote, accepted.signed().clone()))
+        (due && self.has_bodies(sequence, &vote.digest)).then_some(vote)
     }
 
     /// Whether the batch is here, belongs to this sequence, and every body is here or was run.
