@@ -1,8 +1,9 @@
 //! `cargo xtask mutants`: changes one place after the other in agreement and journal, and asks
 //! whether a test notices. What nobody notices is not tested.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::Args;
 use serde::Deserialize;
@@ -87,20 +88,19 @@ impl std::fmt::Display for Outcomes {
 pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
     install()?;
     let output = workspace_root().join("target/mutants");
-    let mut which: Vec<OsString> = vec!["mutants".into(), "--no-shuffle".into()];
-    which.extend(
-        PACKAGES
-            .iter()
-            .flat_map(|it| ["--package".into(), it.into()]),
-    );
-    if let Some(revision) = &arguments.since {
-        which.extend(["--in-diff".into(), difference(revision)?.into()]);
-    }
+    let difference = arguments.since.as_deref().map(difference).transpose()?;
+    let among = || {
+        let mut mutants = cargo(&["mutants", "--no-shuffle"]);
+        mutants.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+        let within = difference.iter();
+        mutants.args(within.flat_map(|path| [OsStr::new("--in-diff"), path.as_os_str()]));
+        mutants
+    };
     let one_in = match arguments.most {
-        Some(most) => arguments.one_in.max(count(&which)?.div_ceil(most).max(1)),
+        Some(most) => arguments.one_in.max(count(&mut among())?.div_ceil(most)),
         None => arguments.one_in,
     };
-    let mut mutants = cargo(&which);
+    let mut mutants = among();
     mutants.args(["--test-package", TESTED, "--sharding", "round-robin"]);
     mutants.arg("--shard").arg(format!("0/{one_in}"));
     mutants.arg("--output").arg(&output);
@@ -120,8 +120,8 @@ pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
 }
 
 /// How many changes there are.
-fn count(which: &[OsString]) -> Result<u32, XtaskError> {
-    let listed = command::output(cargo(which).arg("--list"))?;
+fn count(mutants: &mut Command) -> Result<u32, XtaskError> {
+    let listed = command::output(mutants.arg("--list"))?;
     let lines = String::from_utf8_lossy(&listed.stdout).lines().count();
     Ok(u32::try_from(lines).unwrap_or(u32::MAX))
 }
@@ -129,7 +129,7 @@ fn count(which: &[OsString]) -> Result<u32, XtaskError> {
 /// What differs from a revision, as a file.
 fn difference(revision: &str) -> Result<PathBuf, XtaskError> {
     let path = workspace_root().join("target/mutants/since.diff");
-    let mut git = std::process::Command::new("git");
+    let mut git = Command::new("git");
     git.current_dir(workspace_root());
     let written = command::output(git.args(["diff", revision, "--", "consensus", "journal"]))?;
     let directory = path.parent().unwrap_or(&path);

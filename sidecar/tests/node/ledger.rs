@@ -391,3 +391,55 @@ fn what_comes_without_bodies_is_the_same_ledger() {
     assert_eq!((state.sequence, state.keys.len()), (Sequence(8), 8));
     assert_eq!(state.stable.unwrap().certificate.sequence, Sequence(8));
 }
+
+/// Whatever rots on a disk: what a replica reads then is what it wrote, or it says that it cannot.
+#[test]
+fn rot_is_told_or_harmless() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut chain = Chain::new(directory.path());
+    let (path, rotten) = (
+        directory.path().join("ledger.redb"),
+        directory.path().join("rotten.redb"),
+    );
+    let ledger = chain.open(&path).unwrap();
+    append(&ledger, &mut chain, 40);
+    ledger.make_durable(Some(Sequence(40))).unwrap();
+    let whole = contents(&ledger).unwrap();
+    drop(ledger);
+    let bytes = std::fs::read(&path).unwrap();
+    let mut tally = std::collections::BTreeMap::<String, usize>::new();
+    for place in (0..bytes.len()).step_by(97) {
+        if bytes[place] == 0 && place % 5 != 0 {
+            continue;
+        }
+        let mut spoiled = bytes.clone();
+        spoiled[place] ^= 0x55;
+        std::fs::write(&rotten, &spoiled).unwrap();
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let ledger = chain.open(&rotten)?;
+            contents(&ledger)
+        }));
+        let outcome = match read {
+            Ok(Ok(found)) if found == whole => "same".to_owned(),
+            Ok(Ok(_)) => "DIFFERS".to_owned(),
+            Ok(Err(error)) => format!("{error:.60}"),
+            Err(_) => "PANIC".to_owned(),
+        };
+        *tally.entry(outcome).or_default() += 1;
+    }
+    println!("{tally:#?}");
+}
+
+fn contents(ledger: &Ledger) -> Result<(String, Vec<String>), LedgerError> {
+    let mut all = Vec::new();
+    for number in 1..=40 {
+        let wanted = request(number);
+        let key_hash = wanted.key_hash().unwrap();
+        all.push(format!(
+            "{:?}",
+            ledger.answer_of_request(&key_hash, wanted.id())?
+        ));
+    }
+    all.push(format!("{:?}", ledger.entry_digests(Sequence(1), 100)?));
+    Ok((format!("{:?}", ledger.recovered()?), all))
+}
