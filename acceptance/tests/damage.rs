@@ -46,6 +46,19 @@ async fn a_rotten_journal_is_told_and_its_replica_abstains_until_it_may_vote() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rotten_ledger_is_set_aside_and_brought_over() {
+    let (mut service, mut wallet) = paid().await;
+    service.stop().await;
+    let data = replica(&service).join("ledger");
+    rot_everywhere(&data.join("ledger.redb"));
+    service.start().await;
+    tells_of_its_lost_votes(&service).await;
+    assert!(service.console().contains("is damaged and was set aside"));
+    assert!(data.join("damaged/ledger.redb").exists());
+    comes_back(&mut service, &mut wallet).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_was_edited_by_hand_is_named_and_rebuilt() {
     let (mut service, mut wallet) = paid().await;
     edit(&replica(&service).join("app"));
@@ -155,6 +168,15 @@ fn rot(journal: &Path) {
     file.read_exact_at(&mut bytes, 4096).unwrap();
     let flipped = bytes.map(|byte| !byte);
     file.write_all_at(&flipped, 4096).unwrap();
+}
+
+/// One byte of each page.
+fn rot_everywhere(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    for page in bytes.chunks_mut(4096).skip(1) {
+        page[100] ^= 0x55;
+    }
+    fs::write(path, bytes).unwrap();
 }
 
 /// What somebody with a shell would do.

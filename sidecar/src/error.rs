@@ -77,6 +77,15 @@ pub enum SidecarError {
         /// The configured number.
         replica: u8,
     },
+    /// A damaged ledger cannot be moved out of the way.
+    #[error("the ledger in {} is damaged and cannot be set aside: {source}; check that the \
+        directory is writable, or move what is in it away yourself", path.display())]
+    SetAside {
+        /// The data directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The data directory cannot be used.
     #[error("cannot use the data directory {}: {source}; check that it exists and is writable",
         path.display())]

@@ -28,6 +28,7 @@ pub mod peers;
 pub mod problem;
 pub mod program;
 pub mod respond;
+mod set_aside;
 pub mod shutdown;
 pub mod sidecar;
 pub mod snapshots;

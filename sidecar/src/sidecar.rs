@@ -32,6 +32,7 @@ use crate::ledger::Ledger;
 use crate::memory::{self, Memory};
 use crate::peers::{Neighbourhood, PeerEvents, Peers};
 use crate::respond::Responder;
+use crate::set_aside;
 use crate::shutdown::Signals;
 use crate::snapshots::Snapshots;
 use crate::status::EnrolmentStatus;
@@ -228,8 +229,7 @@ impl Foundation {
 
     fn stores(&self) -> Result<Stores, SidecarError> {
         let telemetry = Arc::new(Telemetry::new(&self.membership)?);
-        let path = self.config.data.join("ledger.redb");
-        let ledger = Ledger::open(&path, Arc::clone(&self.membership), self.replica)?;
+        let ledger = set_aside::ledger(&self.config.data, &self.membership, self.replica)?;
         let ledger = Arc::new(ledger);
         let memory = Memory {
             journal: self.config.data.join("journal"),

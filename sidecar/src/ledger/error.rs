@@ -1,6 +1,6 @@
 //! Why a ledger cannot be used; every message says what to do next.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is wrong with a ledger.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +15,7 @@ pub enum LedgerError {
     },
     /// The file cannot be opened.
     #[error("cannot open the ledger {}: {source}; check that the directory exists, is writable \
-        and has free space; if the file is damaged, move the replica's data directory away and \
-        start again: it takes everything from the others", path.display())]
+        and has free space", path.display())]
     Unopenable {
         /// The file.
         path: PathBuf,
@@ -46,8 +45,8 @@ pub enum LedgerError {
         expected: &'static str,
     },
     /// What it holds contradicts itself.
-    #[error("the ledger {} is damaged ({what}); move the replica's data directory away and start \
-        again: it takes everything from the others", path.display())]
+    #[error("the ledger {} is damaged ({what}); move {} away and start again: the replica takes \
+        everything from the others", path.display(), directory(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -82,6 +81,11 @@ pub enum LedgerError {
         space, then start again"
     )]
     Storage(#[source] Box<redb::Error>),
+}
+
+/// Where the ledger is, with the journal and the snapshots that belong to it.
+fn directory(path: &Path) -> std::path::Display<'_> {
+    path.parent().unwrap_or(path).display()
 }
 
 /// For `map_err` behind every call into the store.

@@ -1,5 +1,7 @@
 //! Opening: the file must be this replica's and agree with itself.
 
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +9,10 @@ use std::sync::{Arc, Mutex};
 use byzantine_consensus::{Certificate, CheckpointCertificate, LedgerState, Sequence, UnixMillis};
 use byzantine_proof::tree::{Frontier, inclusion_path};
 use byzantine_proof::{Digest, Membership, ReplicaId};
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
+    StorageError,
+};
 
 use super::entry::StoredEntry;
 use super::error::{LedgerError, storage};
@@ -34,9 +39,7 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
-        let database = builder
-            .create(path)
-            .map_err(|error| unopenable(path, error))?;
+        let database = opened(path, &builder)?;
         let state = State {
             tip: Tip {
                 sequence: Sequence(0),
@@ -202,6 +205,40 @@ impl Ledger {
             batch_leaf: leaf,
             path,
         }))
+    }
+}
+
+/// Opens the file and compares every page with its checksum. The store does that by itself only
+/// after a crash, and would take what has rotted since for what was written; and where the rot is in
+/// its own tables, it panics.
+fn opened(path: &Path, builder: &redb::Builder) -> Result<Database, LedgerError> {
+    let rotten = || {
+        let (path, what) = (path.to_owned(), "pages of it are not what was written");
+        LedgerError::Damaged { path, what }
+    };
+    let open = || {
+        let mut database = builder.create(path)?;
+        Ok((database.check_integrity()?, database))
+    };
+    match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok((true, database))) => Ok(database),
+        // What the store made of the file is not what was promised to be kept.
+        Ok(Ok((false, _))) | Err(_) => Err(rotten()),
+        Ok(Err(error)) if is_rot(&error) => Err(rotten()),
+        Ok(Err(error)) => Err(unopenable(path, error)),
+    }
+}
+
+fn is_rot(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Storage(StorageError::Corrupted(_)) => true,
+        DatabaseError::Storage(StorageError::Io(error)) => {
+            matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+            )
+        }
+        _ => false,
     }
 }
 

@@ -296,7 +296,7 @@ fn foreign_and_damaged_files_are_refused() {
     std::fs::write(&path, b"this is no ledger at all").unwrap();
     assert!(matches!(
         chain.open(&path).err().unwrap(),
-        LedgerError::Unopenable { .. }
+        LedgerError::Damaged { .. }
     ));
 }
 
@@ -397,49 +397,38 @@ fn what_comes_without_bodies_is_the_same_ledger() {
 fn rot_is_told_or_harmless() {
     let directory = tempfile::tempdir().unwrap();
     let mut chain = Chain::new(directory.path());
-    let (path, rotten) = (
-        directory.path().join("ledger.redb"),
-        directory.path().join("rotten.redb"),
-    );
+    let path = directory.path().join("ledger.redb");
     let ledger = chain.open(&path).unwrap();
     append(&ledger, &mut chain, 40);
     ledger.make_durable(Some(Sequence(40))).unwrap();
-    let whole = contents(&ledger).unwrap();
+    let written = contents(&ledger).unwrap();
     drop(ledger);
     let bytes = std::fs::read(&path).unwrap();
-    let mut tally = std::collections::BTreeMap::<String, usize>::new();
-    for place in (0..bytes.len()).step_by(97) {
-        if bytes[place] == 0 && place % 5 != 0 {
-            continue;
+    let used = (0..bytes.len()).filter(|place| bytes[*place] != 0);
+    let mut told = 0;
+    for place in used.step_by(1499) {
+        let mut rotten = bytes.clone();
+        rotten[place] ^= 0x55;
+        std::fs::write(&path, &rotten).unwrap();
+        match chain.open(&path).and_then(|ledger| contents(&ledger)) {
+            Ok(read) => assert_eq!(read, written, "byte {place}"),
+            Err(LedgerError::Damaged { .. }) => told += 1,
+            Err(error) => panic!("byte {place}: {error}"),
         }
-        let mut spoiled = bytes.clone();
-        spoiled[place] ^= 0x55;
-        std::fs::write(&rotten, &spoiled).unwrap();
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let ledger = chain.open(&rotten)?;
-            contents(&ledger)
-        }));
-        let outcome = match read {
-            Ok(Ok(found)) if found == whole => "same".to_owned(),
-            Ok(Ok(_)) => "DIFFERS".to_owned(),
-            Ok(Err(error)) => format!("{error:.60}"),
-            Err(_) => "PANIC".to_owned(),
-        };
-        *tally.entry(outcome).or_default() += 1;
     }
-    println!("{tally:#?}");
+    assert!(told > 20, "{told} were told");
 }
 
-fn contents(ledger: &Ledger) -> Result<(String, Vec<String>), LedgerError> {
-    let mut all = Vec::new();
-    for number in 1..=40 {
+/// All that a replica tells others of what it holds.
+fn contents(ledger: &Ledger) -> Result<Vec<String>, LedgerError> {
+    let answers = (1..=40).map(|number| {
         let wanted = request(number);
         let key_hash = wanted.key_hash().unwrap();
-        all.push(format!(
-            "{:?}",
-            ledger.answer_of_request(&key_hash, wanted.id())?
-        ));
-    }
+        let answer = ledger.answer_of_request(&key_hash, wanted.id())?;
+        Ok(format!("{answer:?}"))
+    });
+    let mut all = answers.collect::<Result<Vec<_>, LedgerError>>()?;
+    all.push(format!("{:?}", ledger.recovered()?));
     all.push(format!("{:?}", ledger.entry_digests(Sequence(1), 100)?));
-    Ok((format!("{:?}", ledger.recovered()?), all))
+    Ok(all)
 }
