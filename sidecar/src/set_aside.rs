@@ -1,8 +1,9 @@
 //! A ledger that has rotted is set aside, and its replica begins anew with nothing but its keys.
 //!
 //! What it held is at the others, who signed it. The journal and the snapshots go with it: they
-//! rest on it, and a replica without a journal knows that it has forgotten its votes. A crash on the
-//! way leaves either the rot, which is found again, or a journal that begins after the ledger's end.
+//! rest on it, and a replica without a journal knows that it has forgotten its votes. A crash on
+//! the way leaves either the rot, which is found again, or a journal that begins after the ledger's
+//! end.
 
 use std::fs;
 use std::io::{Error, ErrorKind};

@@ -6,6 +6,7 @@
 mod carry;
 mod disturb;
 mod finish;
+mod happening;
 mod lie;
 mod limits;
 
@@ -14,10 +15,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use byzantine_consensus::{
-    Digest, Frame, Membership, Notice, ReplicaId, Request, RequestId, Settlement, SharedFrame,
-    Verdict,
-};
+use byzantine_consensus::{Digest, Membership, Notice, ReplicaId, Settlement, Verdict};
 
 use crate::adversary::{Attack, Heard};
 use crate::authority::{Notary, Signer};
@@ -25,13 +23,13 @@ use crate::check::{Checks, Violation};
 use crate::client::Clients;
 use crate::executor::{Accident, Answers};
 use crate::fault::Fault;
-use crate::ledger::Proven;
 use crate::member::{keys, membership};
 use crate::network::Network;
 use crate::node::{Backup, Input, Node, Started, Stopped};
 use crate::plan::{MILLISECOND, Options, Plan, SECOND};
 use crate::random::Random;
 use crate::trace::Trace;
+use happening::Happening;
 
 /// The most events of one run: far more than any that ends.
 const MOST_EVENTS: u64 = 3_000_000;
@@ -41,43 +39,6 @@ const HEALED_LIMIT: u64 = 600 * SECOND;
 
 /// Later than everything.
 const NEVER: u64 = u64::MAX;
-
-/// Something that will happen.
-#[derive(Debug)]
-enum Happening {
-    Deliver {
-        from: usize,
-        to: usize,
-        frame: Arc<SharedFrame>,
-    },
-    RunApp {
-        slot: usize,
-        life: u32,
-    },
-    Restart(usize),
-    Connect {
-        slot: usize,
-        peer: usize,
-    },
-    Invoke(usize),
-    Submit {
-        client: usize,
-        gateway: usize,
-        request: Box<Request>,
-    },
-    Impatience {
-        client: usize,
-        call: usize,
-        attempt: u32,
-    },
-    Reply {
-        client: usize,
-        id: RequestId,
-        proven: Box<Proven>,
-    },
-    Disturb,
-    Heal,
-}
 
 /// An event in the queue; those of one moment keep the order in which they were made.
 struct Queued(u64, u64, Happening);
@@ -546,43 +507,6 @@ impl Place {
             remains: false,
             injects_at: 0,
         }
-    }
-}
-
-impl Happening {
-    /// What goes into the hash.
-    fn fingerprint(&self) -> (u64, u64) {
-        match self {
-            Self::Deliver { from, to, frame } => {
-                (weight(frame.frame()) ^ 1, (from * 64 + to) as u64)
-            }
-            Self::RunApp { slot, .. } => (3, *slot as u64),
-            Self::Restart(slot) => (4, *slot as u64),
-            Self::Connect { slot, peer } => (5, (slot * 64 + peer) as u64),
-            Self::Invoke(client) => (6, *client as u64),
-            Self::Submit {
-                client, gateway, ..
-            } => (7, (client * 64 + gateway) as u64),
-            Self::Impatience { client, .. } => (8, *client as u64),
-            Self::Reply { client, proven, .. } => (9, (*client as u64) << 32 | proven.position),
-            Self::Disturb => (10, 0),
-            Self::Heal => (11, 0),
-        }
-    }
-}
-
-/// A number that stands for a frame's content.
-fn weight(frame: &Frame) -> u64 {
-    let first = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .take(8)
-            .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte))
-    };
-    match frame {
-        Frame::Envelope { envelope, .. } => first(&envelope.signature.as_bytes()[..]),
-        Frame::Relay(messages) => messages.len() as u64,
-        _ => 7,
     }
 }
 

@@ -209,8 +209,8 @@ impl Ledger {
 }
 
 /// Opens the file and compares every page with its checksum. The store does that by itself only
-/// after a crash, and would take what has rotted since for what was written; and where the rot is in
-/// its own tables, it panics.
+/// after a crash, and would take what has rotted since for what was written; and where the rot is
+/// in its own tables, it panics.
 fn opened(path: &Path, builder: &redb::Builder) -> Result<Database, LedgerError> {
     let rotten = || {
         let (path, what) = (path.to_owned(), "pages of it are not what was written");
