@@ -8,7 +8,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::effect::{Effects, Notice};
-use crate::message::{Message, StatusReport, Subject, Suspicion};
+use crate::message::{Message, ResultVote, StatusReport, Subject, Suspicion};
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::sabotage::{Bug, is_on};
@@ -49,8 +49,27 @@ impl Replica {
         if reached || is_on(Bug::ShortAbstention) {
             self.abstention = None;
             effects.notices.push(Notice::VotesAgain { sequence });
+            self.say_what_ran(effects);
         } else if self.stable >= sequence {
             self.suspect_for_memory(effects);
+        }
+    }
+
+    /// What ran above the bound was not spoken of, and is no second time. The order is repaired by a
+    /// view change where that is needed; of results each replica speaks once, and it may take all.
+    fn say_what_ran(&mut self, effects: &mut Effects) {
+        for (sequence, slot) in &mut self.slots {
+            slot.attest_sent = false;
+            let ran = slot.run.as_ref().filter(|run| run.outcomes.is_some());
+            let unsaid = ran.filter(|_| !slot.results.contains_key(&self.config.replica));
+            effects.messages.extend(unsaid.map(|run| {
+                let (sequence, leaves) = (*sequence, run.own_leaves.clone());
+                Message::Result(ResultVote { sequence, leaves })
+            }));
+        }
+        let above: Vec<Sequence> = self.slots.keys().copied().collect();
+        for sequence in above {
+            self.attest(sequence, effects);
         }
     }
 

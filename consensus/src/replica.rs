@@ -53,6 +53,8 @@ pub struct Replica {
     pub(crate) suspicions: BTreeMap<ReplicaId, Verified<Suspicion>>,
     pub(crate) view_changes: BTreeMap<ReplicaId, Verified<ViewChange>>,
     pub(crate) view_change_sent: Option<View>,
+    /// The suspicions for which it moved here. Empty after a restart: its own VIEW-CHANGE has them.
+    pub(crate) moved_by: Vec<SignedMessage>,
     pub(crate) new_view_sent: Option<View>,
     pub(crate) suspected: Option<View>,
     pub(crate) suspected_at: Duration,
@@ -266,6 +268,7 @@ impl Replica {
             suspicions: BTreeMap::new(),
             view_changes: BTreeMap::new(),
             view_change_sent: None,
+            moved_by: Vec::new(),
             new_view_sent: None,
             suspected: None,
             suspected_at: now.monotonic,

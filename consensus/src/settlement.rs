@@ -95,7 +95,7 @@ impl Replica {
 
     /// ATTEST: one cosignature per size, ever. A restored one comes back from the log instead. One
     /// that is not sealed yet counts as well: a RESOLVE in the same step may change the tree.
-    fn attest(&mut self, sequence: Sequence, effects: &mut Effects) {
+    pub(crate) fn attest(&mut self, sequence: Sequence, effects: &mut Effects) {
         let Some(slot) = self.slots.get(&sequence) else {
             return;
         };

@@ -70,13 +70,10 @@ impl Replica {
     fn resend_view(&self, peer: ReplicaId, report: &StatusReport, effects: &mut Effects) {
         let mut resent = Vec::new();
         let behind = report.view < self.view || (report.view == self.view && report.changing);
-        if behind {
-            let ours = self.view_changes.get(&self.config.replica);
-            let opened = self.new_view.clone().filter(|_| !self.changing);
-            let moving = ours
-                .map(|ours| ours.signed().clone())
-                .filter(|_| self.changing);
-            resent.extend(opened.or(moving));
+        if behind && self.changing {
+            resent.extend(self.moving());
+        } else if behind {
+            resent.extend(self.new_view.clone());
         }
         if report.view <= self.view {
             let suspicion = self.suspicions.get(&self.config.replica);
@@ -84,6 +81,17 @@ impl Replica {
         }
         if !resent.is_empty() {
             effects.direct.push((peer, Frame::Relay(resent)));
+        }
+    }
+
+    /// Why this replica left the last view: its VIEW-CHANGE, or what others said where it has none.
+    /// It moved while it abstained, perhaps as the only one who heard q of them; and it may have
+    /// signed another VIEW-CHANGE before it lost its memory, so it must not say its own later on.
+    fn moving(&self) -> Vec<SignedMessage> {
+        let ours = self.view_changes.get(&self.config.replica);
+        match ours.filter(|ours| ours.body().view == self.view) {
+            Some(ours) => vec![ours.signed().clone()],
+            None => self.moved_by.clone(),
         }
     }
 

@@ -168,6 +168,7 @@ impl Replica {
         }
         (self.view, self.changing, self.new_view) = (view, true, None);
         (self.view_change_sent, self.new_view_deadline) = (Some(view), None);
+        self.moved_by.clone_from(&suspicions);
         self.required.clear();
         self.doublings += 1;
         if self.is_eviction(&suspicions) {

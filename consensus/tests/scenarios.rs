@@ -93,6 +93,7 @@ impl Scenario {
             "stabilize" | "group" => group.stabilize(),
             "advance" => group.advance(Duration::from_millis(number(1) as u64)),
             "jump" => group.tick(number(1) as u64),
+            "latency" => group.latency.0 = Duration::from_millis(number(1) as u64),
             "crash" => group.crash(number(1)),
             "forget" => group.forget(number(1)),
             "start" => group.start(number(1)),
