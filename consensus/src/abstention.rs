@@ -55,8 +55,8 @@ impl Replica {
         }
     }
 
-    /// What ran above the bound was not spoken of, and is no second time. The order is repaired by a
-    /// view change where that is needed; of results each replica speaks once, and it may take all.
+    /// What ran above the bound was not spoken of, and would not be before a restart. A view change
+    /// repairs the order where that is needed; results have no other way, and it may take all.
     fn say_what_ran(&mut self, effects: &mut Effects) {
         for (sequence, slot) in &mut self.slots {
             slot.attest_sent = false;
