@@ -110,8 +110,8 @@ impl Replica {
     /// as a call is over, even when its key is forgotten by now. But a refusal is not remembered,
     /// so whoever restarted may wait for what the others know to have been refused. That runs
     /// again, and is refused again; ever more seldom for the same replica, or a faulty one could
-    /// have it refused for ever. Whoever knows it from a peer's entry has no word for it, and asks
-    /// for one: where f are down, each suspicion is needed.
+    /// have it refused for ever. It is fetched even where it is known: he may wait for the sake of a
+    /// gateway's word that came to him alone, and each suspicion may be needed, where f are down.
     fn take_up(&mut self, sender: ReplicaId, id: RequestId, effects: &mut Effects) {
         if sender == self.config.replica || self.keys.answered(&id).is_some() {
             return;
@@ -128,9 +128,7 @@ impl Replica {
                     if refused.is_some() {
                         self.take_up_ran(sender, &id);
                     }
-                    if !self.pool.waits(&id) {
-                        fetch(sender, id, effects);
-                    }
+                    fetch(sender, id, effects);
                 }
             }
         }
