@@ -110,8 +110,8 @@ impl Replica {
     /// as a call is over, even when its key is forgotten by now. But a refusal is not remembered,
     /// so whoever restarted may wait for what the others know to have been refused. That runs
     /// again, and is refused again; ever more seldom for the same replica, or a faulty one could
-    /// have it refused for ever. It is fetched even where it is known: he may wait for the sake of a
-    /// gateway's word that came to him alone, and each suspicion may be needed, where f are down.
+    /// have it refused for ever. It is fetched even where it is known: its gateway's word may have
+    /// come to that one alone, who waits for it; and where f are down, each suspicion is needed.
     fn take_up(&mut self, sender: ReplicaId, id: RequestId, effects: &mut Effects) {
         if sender == self.config.replica || self.keys.answered(&id).is_some() {
             return;
