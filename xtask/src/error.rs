@@ -57,12 +57,18 @@ pub(crate) enum XtaskError {
         /// The test programs with failures.
         programs: String,
     },
-    /// Too many changes of the code went unnoticed.
+    /// Too many changes of the code went unnoticed, already printed.
     #[error(
-        "mutants: {0}\nEach that was not is in target/mutants/mutants.out/missed.txt. Write a test \
-         that notices it, or exclude it in .cargo/mutants.toml with the reason."
+        "mutants: {0}\nWrite a test that notices what is listed above, or list it in \
+         xtask/unnoticed.txt below the reason."
     )]
     ChangesUnnoticed(String),
+    /// The changes could not be tried all at once.
+    #[error(
+        "the changes do not compile together, or their tests fail without one: {0}\nDo the tests \
+         pass? Else try fewer changes: --most, --since."
+    )]
+    Unwoven(String),
     /// Places that no simulated world entered, already printed.
     #[error(
         "coverage: {0} place(s) were never entered, listed above\nLet a world or a liar go there, \
