@@ -34,7 +34,8 @@ use happening::Happening;
 /// The most events of one run: far more than any that ends.
 const MOST_EVENTS: u64 = 3_000_000;
 
-/// How long a healed quorum may take until everything is answered.
+/// How long a healed quorum may take until [`REQUESTS`](crate::plan::REQUESTS) are answered, or
+/// whatever else must come to an end has.
 const HEALED_LIMIT: u64 = 600 * SECOND;
 
 /// Later than everything.

@@ -10,7 +10,7 @@ use crate::adversary::AttackKind;
 use crate::check::{Violation, ledgers_agree, linearizable, witness};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
-use crate::plan::{MILLISECOND, SECOND};
+use crate::plan::{MILLISECOND, REQUESTS, SECOND};
 
 /// What clocks may be wrong in all, in milliseconds: far less than what a liar would gain from.
 const HOUR: u64 = 3_600_000;
@@ -61,11 +61,18 @@ impl World {
     pub(super) fn is_finished(&mut self) -> Result<bool, Violation> {
         let healed = self.healed_at.unwrap_or(self.now);
         let answered = self.clients.unanswered() == 0;
-        let limit = HEALED_LIMIT + if answered { self.flood_drains() } else { 0 };
+        let limit = self.answers_take() + if answered { self.flood_drains() } else { 0 };
         if self.now > healed + limit {
             return Err(Violation::new("liveness", self.what_is_missing()));
         }
         Ok(answered && self.is_at_rest())
+    }
+
+    /// How long a healed quorum may take to answer all. Two clients whose messages take a quarter of
+    /// a second each way ask one after the other: six times as many requests take six times as long.
+    fn answers_take(&self) -> u64 {
+        let times = self.plan.options.requests.div_ceil(REQUESTS).max(1);
+        HEALED_LIMIT * u64::try_from(times).unwrap_or(1)
     }
 
     /// How long what a liar let in may take in the end, besides. Where only one correct replica was
