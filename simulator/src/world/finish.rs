@@ -68,8 +68,8 @@ impl World {
         Ok(answered && self.is_at_rest())
     }
 
-    /// How long a healed quorum may take to answer all. Two clients whose messages take a quarter of
-    /// a second each way ask one after the other: six times as many requests take six times as long.
+    /// How long a healed quorum may take to answer all. Two clients whose messages take a quarter
+    /// of a second each way ask one after the other: six times as many take six times as long.
     fn answers_take(&self) -> u64 {
         let times = self.plan.options.requests.div_ceil(REQUESTS).max(1);
         HEALED_LIMIT * u64::try_from(times).unwrap_or(1)
