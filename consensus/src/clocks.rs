@@ -16,8 +16,9 @@ impl Replica {
     pub(crate) fn clocks(&self) -> [Option<Duration>; 9] {
         let promise = self.promise_due().filter(|_| self.abstention.is_none());
         if self.changing {
+            let new_view = self.new_view_deadline;
             return [
-                self.new_view_deadline,
+                new_view.filter(|_| self.abstention.is_none()),
                 promise,
                 None,
                 None,
@@ -56,10 +57,9 @@ impl Replica {
             self.send_status(effects);
         }
         if self.changing {
-            if self
-                .new_view_deadline
-                .is_some_and(|deadline| now >= deadline)
-            {
+            let due = self.new_view_deadline.filter(|due| now >= *due);
+            // Who abstains suspects nobody, but may have to afterwards.
+            if due.is_some() && self.abstention.is_none() {
                 self.new_view_deadline = None;
                 self.suspect(Subject::NewView, effects);
             }

@@ -166,6 +166,7 @@ impl Replica {
         if view > self.view {
             (self.view, self.changing, self.new_view) = (view, true, None);
             self.required.clear();
+            self.await_view_changes();
         }
     }
 

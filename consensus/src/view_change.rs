@@ -165,10 +165,11 @@ impl Replica {
             return;
         }
         (self.view, self.changing, self.new_view) = (view, true, None);
-        (self.view_change_sent, self.new_view_deadline) = (Some(view), None);
+        self.view_change_sent = Some(view);
         self.moved_by.clone_from(&suspicions);
         self.required.clear();
         self.doublings += 1;
+        self.await_view_changes();
         if self.is_eviction(&suspicions) {
             self.pace.note_eviction(self.now.monotonic);
         }
@@ -191,6 +192,14 @@ impl Replica {
             prepared,
         };
         effects.messages.push(Message::ViewChange(view_change));
+    }
+
+    /// The NEW-VIEW's clock begins with q VIEW-CHANGEs, as in §4.4; but these may never be here:
+    /// one who left while it abstained has none to say. Twice as long is waited for them, then. It
+    /// takes q to leave a view, so nobody runs ahead of the others by that.
+    pub(crate) fn await_view_changes(&mut self) {
+        let patience = self.config.view_change_timeout * self.factor() * 2;
+        self.new_view_deadline = Some(self.now.monotonic + patience);
     }
 
     /// Whether a correct replica at least found the primary slow.
@@ -247,10 +256,8 @@ impl Replica {
         if !self.changing || joined.len() < self.quorum() {
             return;
         }
-        if self.new_view_deadline.is_none() {
-            let timeout = self.config.view_change_timeout * self.factor();
-            self.new_view_deadline = Some(self.now.monotonic + timeout);
-        }
+        let due = self.now.monotonic + self.config.view_change_timeout * self.factor();
+        self.new_view_deadline = self.new_view_deadline.or(Some(due)).min(Some(due));
         if self.is_primary() && self.new_view_sent < Some(self.view) {
             self.new_view_sent = Some(self.view);
             let view_changes = joined.into_iter().take(self.quorum()).collect();
