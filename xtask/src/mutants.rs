@@ -59,6 +59,9 @@ pub(crate) struct MutantsArguments {
     /// Only in lines that differ from this revision
     #[arg(long, value_name = "REVISION")]
     since: Option<String>,
+    /// Ask the tests alone, not the simulator's attacks and fresh schedules: much is unnoticed then
+    #[arg(long)]
+    tests_only: bool,
     /// How many are tried at a time [default: one a core]
     #[arg(long)]
     jobs: Option<usize>,
@@ -72,6 +75,7 @@ impl MutantsArguments {
             first: 0,
             most: Some(TRIED_BY_CI),
             since: Some(since),
+            tests_only: false,
             jobs: None,
         }
     }
@@ -90,7 +94,7 @@ pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
         return Ok("no line that can be changed".to_owned());
     }
     let tree = Tree::grow(chosen)?;
-    let programs = trial::programs(&tree)?;
+    let programs = trial::programs(&tree, arguments.tests_only)?;
     let changes = tree.into_changes();
     let jobs = arguments.jobs.or_else(cores).unwrap_or(1);
     let unnoticed = try_all(&programs, &changes, jobs)?;

@@ -23,8 +23,18 @@ const PATIENCE: (u32, Duration) = (5, Duration::from_secs(20));
 /// A change that allocates for ever must not take the machine with it: bytes of address space.
 const MEMORY: u64 = 8 << 30;
 
-/// Fresh schedules, if no test and no recorded seed notices.
-const SCHEDULES: &str = "300";
+/// What the simulator plays, if no test and no recorded seed notices: attacks, and fresh schedules.
+const PLAYED: [&str; 9] = [
+    "ci",
+    "--jobs",
+    "1",
+    "--from",
+    "1",
+    "--minutes",
+    "30",
+    "--schedules",
+    "300",
+];
 
 /// A program that notices, or does not.
 #[derive(Debug)]
@@ -46,44 +56,30 @@ pub(super) enum Outcome {
     Unnoticed,
 }
 
-/// Builds all tests, and the simulator; runs them once without a change, the quickest first from
-/// then on.
+/// Builds all tests and runs them once without a change, the quickest first from then on; and
+/// last, unless only tests are asked, the simulator.
 ///
 /// # Errors
 /// [`XtaskError::Unwoven`] where they fail without a change.
-pub(super) fn programs(tree: &Tree) -> Result<Vec<Program>, XtaskError> {
+pub(super) fn programs(tree: &Tree, tests_only: bool) -> Result<Vec<Program>, XtaskError> {
     let mut test = tree.cargo("test");
     test.arg("--no-run");
     test.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
-    let mut programs = built(
-        test.args(["--package", TESTED]),
-        &["--test-threads=1"],
-        true,
-    )?;
-    let mut simulator = tree.cargo("build");
-    simulator.args(["--package", TESTED, "--bins"]);
-    let all = [
-        "ci",
-        "--jobs",
-        "1",
-        "--from",
-        "1",
-        "--minutes",
-        "30",
-        "--schedules",
-        SCHEDULES,
-    ];
-    let simulator = built(&mut simulator, &all, false)?;
+    test.args(["--package", TESTED]);
+    let mut programs = built(&mut test, &["--test-threads=1"], true)?;
+    let mut build = tree.cargo("build");
+    build.args(["--package", TESTED, "--bins"]);
+    let mut simulator = built(&mut build, &PLAYED, false)?;
     limit_memory()?;
     for program in &mut programs {
         program.measure()?;
     }
     programs.sort_by_key(|program| program.takes);
-    for mut program in simulator {
+    for program in simulator.iter_mut().filter(|_| !tests_only) {
         program.directory.clone_from(&tree.root);
         program.measure()?;
-        programs.push(program);
     }
+    programs.extend(simulator.into_iter().filter(|_| !tests_only));
     Ok(programs)
 }
 
