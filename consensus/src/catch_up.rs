@@ -390,3 +390,18 @@ fn bounded(items: impl Iterator<Item = Bytes>) -> Option<Vec<Bytes>> {
     let supplied: Vec<Bytes> = fits.collect();
     (!supplied.is_empty()).then_some(supplied)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supply_is_bounded_and_never_empty() {
+        let items = |sizes: &[usize]| bounded(sizes.iter().map(|size| vec![0; *size].into()));
+        assert_eq!(items(&[]), None);
+        let half = SUPPLY_BYTES / 2;
+        assert_eq!(items(&[half, half, 1]).unwrap().len(), 2);
+        assert_eq!(items(&[half, half + 1]).unwrap().len(), 1);
+        assert_eq!(items(&[SUPPLY_BYTES + 1, 1]).unwrap().len(), 1);
+    }
+}

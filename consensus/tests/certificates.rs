@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use byzantine_consensus::{
-    Authority, CommitCertificate, Envelope, Judge, Keys, Message, PreparedCertificate, Rejection,
-    ReplicaId, Sequence, SignedMessage, View, Vote, check_cosignatures,
+    Authority, CheckpointCertificate, CommitCertificate, Envelope, Judge, Keys, Message,
+    PreparedCertificate, Rejection, ReplicaId, Sequence, SignedMessage, View, Vote,
+    check_cosignatures,
 };
 use byzantine_consensus::{Certificate, open};
-use byzantine_proof::{Digest, Member, Membership, SecretKey, ServiceName, Signature};
+use byzantine_proof::{BatchLeaf, Digest, Member, Membership, SecretKey, ServiceName, Signature};
 
 struct World {
     membership: Membership,
@@ -153,6 +154,53 @@ fn a_commit_certificate_needs_a_quorum() {
         certificate(&[0, 2, 2]).check(world.judge()),
         Err(Rejection::Certificate)
     );
+}
+
+/// A tree of one leaf, which ends sequence 2, cosigned by three.
+fn checkpoint(world: &World) -> CheckpointCertificate {
+    let leaf = BatchLeaf {
+        origin: world.membership.origin().clone(),
+        sequence: 2,
+        time_ms: 1,
+        batch: Digest::of(b"batch"),
+        leaves: 0,
+        duplicates: 0,
+        resolved: vec![],
+        middleware: None,
+    };
+    let root = leaf.hash();
+    let cosigners = world.keys.iter().take(3).zip(0..);
+    let cosign = |(keys, id): (&Keys, u8)| (ReplicaId(id), keys.cosign(1, &root, 9));
+    CheckpointCertificate {
+        certificate: Certificate {
+            sequence: Sequence(2),
+            size: 1,
+            root,
+            cosignatures: cosigners.map(cosign).collect(),
+        },
+        batch_leaf: leaf.to_text(),
+        path: vec![],
+    }
+}
+
+#[test]
+fn a_checkpoint_is_of_the_sequence_that_its_trees_last_leaf_ends() {
+    let world = World::new();
+    let sound = checkpoint(&world);
+    assert_eq!(sound.check(world.judge()), Ok(Sequence(2)));
+    let refused = Err(Rejection::Certificate);
+    let mut later = sound.clone();
+    later.certificate.sequence = Sequence(3);
+    assert_eq!(later.check(world.judge()), refused, "the leaf ends 2");
+    let mut elsewhere = sound.clone();
+    elsewhere.path = vec![Digest::of(b"sibling")];
+    assert_eq!(elsewhere.check(world.judge()), refused, "not in the tree");
+    let mut another = sound.clone();
+    another.batch_leaf = another.batch_leaf.replace("default", "another");
+    assert_eq!(another.check(world.judge()), refused, "another service");
+    let mut nothing = sound;
+    nothing.certificate.size = 0;
+    assert!(nothing.check(world.judge()).is_err());
 }
 
 #[test]

@@ -11,9 +11,10 @@ mod group;
 
 use std::time::Duration;
 
+use byzantine_consensus::limits::{GATEWAY_REQUESTS, KNOWN_REQUESTS};
 use byzantine_consensus::{
-    Attestation, Message, NewView, Notice, Promise, Rejection, ReplicaId, RequestId, ResultVote,
-    Sequence, Subject, Suspicion, View, ViewChange, Vote,
+    Attestation, KeySource, Message, NewView, Notice, Promise, Rejection, ReplicaId, Request,
+    RequestId, ResultVote, Sequence, Subject, Suspicion, View, ViewChange, Vote,
 };
 use byzantine_proof::{Cosignature, Digest};
 use group::Group;
@@ -259,4 +260,38 @@ fn a_suspicion_of_a_view_that_is_over_is_late() {
     assert_eq!((standing.view, standing.changing), (View(1), false));
     let late = Message::Suspect(Suspicion { view, subject });
     assert_eq!(refused(&mut group, 3, late), [Rejection::WrongView; 3]);
+}
+
+#[test]
+fn a_gateway_has_so_much_room_for_requests_and_no_more() {
+    let mut group = group();
+    group.crash(0);
+    let named = |name: &str, count: usize| -> Vec<Request> {
+        let key = |number| request(&format!("{name}{number}"));
+        (0..count).map(key).collect()
+    };
+    let say = |requests: &[Request]| group::words::requests(&requests.iter().collect::<Vec<_>>());
+    let full = KNOWN_REQUESTS / GATEWAY_REQUESTS;
+    for part in 0..full {
+        let requests = named(&format!("{part}-"), GATEWAY_REQUESTS);
+        assert_eq!(refused(&mut group, 0, say(&requests)), [], "part {part}");
+    }
+    let more = say(&named("more", 1));
+    assert_eq!(refused(&mut group, 0, more), [Rejection::Quota; 3]);
+    // Another gateway has room of its own; and nobody says so many at once.
+    let others = say(&named("other", 1));
+    assert_eq!(refused(&mut group, 1, others), []);
+    let many = say(&named("many", GATEWAY_REQUESTS + 1));
+    assert_eq!(refused(&mut group, 2, many), [Rejection::TooMany; 2]);
+}
+
+fn request(key: &str) -> Request {
+    Request {
+        method: "POST".into(),
+        target: "/".into(),
+        headers: vec![],
+        body: bytes::Bytes::new(),
+        key: key.into(),
+        key_source: KeySource::Client,
+    }
 }

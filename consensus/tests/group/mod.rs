@@ -509,7 +509,8 @@ impl Node {
         Recovered { ledger, records }
     }
 
-    fn entries(&self, first: Sequence) -> Vec<Entry> {
+    /// What a driver supplies from its ledger.
+    pub fn entries(&self, first: Sequence) -> Vec<Entry> {
         let above = self
             .ledger
             .iter()

@@ -1,0 +1,89 @@
+//! What a peer supplies is adopted if it is certified, and only as it is certified.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "shared by the test binaries"
+)]
+mod group;
+
+use bytes::Bytes;
+use byzantine_consensus::{Entry, Notice, Rejection, Sequence, Supply};
+use byzantine_proof::Digest;
+use group::Group;
+
+/// Three members certified two requests, of which the fourth, with number 3, heard nothing.
+fn behind() -> (Group, Vec<Entry>) {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    group.isolate(3);
+    for key in ["a", "b"] {
+        group.request(0, key, "/");
+        group.stabilize();
+    }
+    let entries = group.nodes[0].entries(Sequence(1));
+    assert_eq!(entries.len(), 2);
+    group.notices.clear();
+    (group, entries)
+}
+
+/// What the member that is behind certified then, and why it refused what it was given.
+fn supplied(group: &mut Group, entries: Vec<Entry>) -> (u64, Vec<Rejection>) {
+    group.supply(0, 3, Supply::Entries(entries));
+    let refused = group.notices.iter().filter_map(|(_, notice)| match notice {
+        Notice::Rejected { rejection, .. } => Some(*rejection),
+        _ => None,
+    });
+    let refused = refused.collect();
+    let replica = group.nodes[3].replica.as_ref().unwrap();
+    (replica.standing().certified.0, refused)
+}
+
+#[test]
+fn what_is_certified_is_adopted_in_its_order() {
+    let (mut group, mut entries) = behind();
+    entries.reverse();
+    assert_eq!(supplied(&mut group, entries), (2, vec![]));
+    let standings = [0, 3].map(|id| group.nodes[id].replica.as_ref().unwrap().standing());
+    assert_eq!(standings[0].root, standings[1].root);
+}
+
+#[test]
+fn what_is_altered_is_refused_whole() {
+    type Lie = fn(&mut Entry);
+    let lies: [(&str, Lie); 7] = [
+        ("other content", |it| {
+            it.answers[0].answer.content = Bytes::from_static(b"9");
+        }),
+        ("other fields", |it| {
+            it.answers[0].answer.fields = Bytes::from_static(b"x: y\n");
+        }),
+        ("one answer fewer", |it| drop(it.answers.pop())),
+        ("another root", |it| it.certificate.root = Digest::of(b"")),
+        ("another size", |it| it.certificate.size += 1),
+        ("another batch", |it| {
+            it.batch = Bytes::from_static(b"batch");
+        }),
+        ("a body that is none", |it| {
+            it.requests[0] = Bytes::from_static(b"?");
+        }),
+    ];
+    for (lie, alter) in lies {
+        let (mut group, mut entries) = behind();
+        entries.truncate(1);
+        alter(&mut entries[0]);
+        let (certified, refused) = supplied(&mut group, entries);
+        assert_eq!((certified, refused.len()), (0, 1), "{lie}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_lie_costs_nothing_but_its_own_supply() {
+    let (mut group, entries) = behind();
+    let mut altered = entries.clone();
+    altered[0].answers[0].answer.content = Bytes::from_static(b"9");
+    assert_eq!(supplied(&mut group, altered).0, 0);
+    assert_eq!(supplied(&mut group, entries).0, 2);
+}
