@@ -45,7 +45,9 @@ impl Replica {
         let Some(Abstention::Until { sequence, view }) = self.abstention else {
             return;
         };
-        let reached = self.stable >= sequence && self.view >= view;
+        // Between two views it has no VIEW-CHANGE to say, and its journal none to come back by.
+        let within = self.view >= view && !self.changing;
+        let reached = self.stable >= sequence && within;
         if reached || is_on(Bug::ShortAbstention) {
             self.abstention = None;
             effects.notices.push(Notice::VotesAgain { sequence });
