@@ -165,7 +165,9 @@ fn judge(
     let tried = changes.len();
     let without = |change: &&&Change| !reasons.has(change);
     let without: Vec<_> = unnoticed.iter().filter(without).collect();
-    println!("\nunnoticed and not listed in xtask/unnoticed.txt:");
+    if !without.is_empty() {
+        println!("\nunnoticed and not listed in xtask/unnoticed.txt:");
+    }
     for change in &without {
         println!("{}: {}", change.file, change.what);
     }
