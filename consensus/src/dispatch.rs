@@ -113,8 +113,11 @@ impl Replica {
                 proposed.max(self.time)
             }
         });
-        self.keys.expire(self.time);
+        let forgotten = self.keys.expire(self.time);
         self.pool.drop_lapsed(self.keys.forgotten());
+        for id in forgotten {
+            self.pool.mark_forgotten(&id, self.now.monotonic);
+        }
         let mut items = Vec::new();
         for (request, admission) in requests.iter().zip(&batch.admissions) {
             let place = (batch.sequence, items.len());

@@ -62,8 +62,9 @@ impl KeyTable {
         self.keys.insert(key.key_hash, key);
     }
 
-    /// Forgets what expired before `time`.
-    pub(crate) fn expire(&mut self, time: UnixMillis) {
+    /// Forgets what expired before `time`; returns the requests that were answered under it.
+    pub(crate) fn expire(&mut self, time: UnixMillis) -> Vec<RequestId> {
+        let mut requests = Vec::new();
         for expiries in self.expiries.values_mut() {
             while let Some(&(expires, key_hash)) = expiries.first() {
                 if expires >= time {
@@ -76,9 +77,11 @@ impl KeyTable {
                 if let Some(key) = self.keys.remove(&key_hash) {
                     self.by_request.remove(&key.request_id);
                     self.forgotten = self.forgotten.max(key.sequence);
+                    requests.push(key.request_id);
                 }
             }
         }
+        requests
     }
 
     /// The last sequence of which a key was forgotten; 0 when none was.
@@ -186,14 +189,14 @@ mod tests {
         let (a, b) = (key(b"a", 10), key(b"b", 20));
         table.insert(a);
         table.insert(b);
-        table.expire(UnixMillis(10));
+        assert_eq!(table.expire(UnixMillis(10)), []);
         assert_eq!(seen(&table, &a, HERE, 10), Seen::Same);
         let other = RememberedKey {
             request_id: b.request_id,
             ..a
         };
         assert_eq!(seen(&table, &other, HERE, 10), Seen::Reused);
-        table.expire(UnixMillis(11));
+        assert_eq!(table.expire(UnixMillis(11)), [a.request_id]);
         assert_eq!(seen(&table, &a, HERE, 11), Seen::Never);
         assert!(table.answered(&a.request_id).is_none());
         assert_eq!(table.answered(&b.request_id), Some(&b));

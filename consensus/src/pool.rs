@@ -166,6 +166,14 @@ impl Pool {
             return false;
         }
         if pooled.waits() && !waited {
+            self.start_clock(id, now);
+        }
+        true
+    }
+
+    /// A request that was idle waits from now on.
+    fn start_clock(&mut self, id: &RequestId, now: Duration) {
+        if let Some(pooled) = self.requests.get_mut(id) {
             (pooled.since, pooled.relayed) = (now, None);
             self.idle -= 1;
             self.clocks.insert((now, *id));
@@ -173,7 +181,6 @@ impl Pool {
                 self.queue.insert(pooled.arrival, *id);
             }
         }
-        true
     }
 
     /// Notes a word that is used up, unless an earlier one of that gateway's is not. `false` when
@@ -248,6 +255,18 @@ impl Pool {
             pooled.answered = true;
             self.queue.remove(&pooled.arrival);
             self.clocks.remove(&(pooled.since, *id));
+        }
+    }
+
+    /// Notes that the key of an answered request is forgotten. A gateway may have vouched for it
+    /// anew before that was seen here; then it waits from now on.
+    pub(crate) fn mark_forgotten(&mut self, id: &RequestId, now: Duration) {
+        let answered = |pooled: &&mut Pooled| pooled.answered;
+        if let Some(pooled) = self.requests.get_mut(id).filter(answered) {
+            pooled.answered = false;
+            if pooled.waits() {
+                self.start_clock(id, now);
+            }
         }
     }
 
@@ -518,6 +537,33 @@ mod tests {
         pool.drop_idle(|_| false);
         assert!(!pool.contains(&request(0, 1).id));
         assert_eq!((pool.len(), pool.of_gateway(ReplicaId(0))), (0, 0));
+    }
+
+    #[test]
+    fn an_answer_that_is_forgotten_lets_a_request_wait_again() {
+        let (later, id) = (Duration::from_secs(9), request(0, 1).id);
+        let mut pool = Pool::default();
+        add(&mut pool, request(0, 1));
+        pool.mark_forgotten(&id, later);
+        assert_eq!(pool.since(&id), Some(Duration::ZERO), "it waited before");
+        pool.mark_answered(&id);
+        pool.mark_forgotten(&id, later);
+        assert_eq!((pool.since(&id), pool.len()), (Some(later), 1));
+        assert_eq!((pool.oldest(), pool.unproposed()), (Some((later, id)), 1));
+        pool.drop_idle(|_| false);
+        assert!(pool.contains(&id));
+    }
+
+    #[test]
+    fn a_body_whose_answer_is_forgotten_waits_for_a_word() {
+        let id = request(0, 1).id;
+        let mut pool = Pool::default();
+        pool.insert(request(0, 1), ReplicaId(0), Duration::ZERO);
+        pool.mark_answered(&id);
+        pool.mark_forgotten(&id, Duration::ZERO);
+        assert_eq!((pool.len(), pool.unproposed()), (0, 0));
+        pool.admit(&id, (ReplicaId(0), WORD), Duration::ZERO);
+        assert_eq!((pool.len(), pool.unproposed()), (1, 1));
     }
 
     #[test]

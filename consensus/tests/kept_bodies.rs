@@ -12,7 +12,9 @@ mod group;
 
 use std::time::Duration;
 
-use byzantine_consensus::{Batch, Message, Request, Sequence, UnixMillis, Verdict, View, Vote};
+use byzantine_consensus::{
+    Batch, Message, Request, Sequence, Supply, UnixMillis, Verdict, View, Vote,
+};
 use group::Group;
 
 /// The primary, which is faulty, tells some backups of a batch.
@@ -80,4 +82,37 @@ fn so_does_a_restart_of_all() {
         group.start(id);
     }
     goes_on(&mut group);
+}
+
+#[test]
+fn what_was_kept_as_answered_waits_again_once_its_key_is_forgotten() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    let paid = group.request(1, "k", "/pay");
+    group.stabilize();
+    for key in ["a", "b", "c"] {
+        group.request(2, key, "/");
+        group.stabilize();
+    }
+    group.crash(0);
+    // Batches that do not prepare name it again, above the checkpoint.
+    for to in [1, 3] {
+        let votes = ["PRE-PREPARE", "PREPARE"].map(|kind| (to, kind));
+        group.withheld.extend(votes);
+        propose(&mut group, &[to], 5, &paid);
+        group.supply(2, to, Supply::Requests(vec![paid.encode()]));
+    }
+    group.request(2, "other", "/");
+    group.advance(Duration::from_secs(10));
+    group.heal();
+    group.advance_by(Duration::from_hours(25), Duration::from_hours(1));
+    group.request(2, "later", "/");
+    group.stabilize();
+    assert_eq!(group.calls(1), 6);
+    let view = group.nodes[1].replica.as_ref().unwrap().standing().view;
+    group.request(2, "k", "/pay");
+    group.stabilize();
+    assert_eq!(group.calls(1), 7);
+    let standing = group.nodes[1].replica.as_ref().unwrap().standing();
+    assert_eq!((standing.pooled, standing.view), (0, view));
 }
