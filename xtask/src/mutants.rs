@@ -59,6 +59,10 @@ pub(crate) struct MutantsArguments {
     /// Only in lines that differ from this revision
     #[arg(long, value_name = "REVISION")]
     since: Option<String>,
+    /// Only those that this file lists, in the manner of xtask/unnoticed.txt; a run leaves what it
+    /// found unnoticed in target/mutants/unnoticed.txt
+    #[arg(long, value_name = "FILE")]
+    listed: Option<PathBuf>,
     /// Ask the tests alone, not the simulator's attacks and fresh schedules: much is unnoticed then
     #[arg(long)]
     tests_only: bool,
@@ -75,6 +79,7 @@ impl MutantsArguments {
             first: 0,
             most: Some(TRIED_BY_CI),
             since: Some(since),
+            listed: None,
             tests_only: false,
             jobs: None,
         }
@@ -87,7 +92,7 @@ impl MutantsArguments {
 /// [`XtaskError::ChangesUnnoticed`], or what kept them from being tried.
 pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
     install()?;
-    let reasons = Reasons::read(&workspace_root())?;
+    let reasons = Reasons::read(&workspace_root().join(unnoticed::LIST))?;
     let chosen = choose(arguments)?;
     let listed = chosen.len();
     if chosen.is_empty() {
@@ -98,6 +103,7 @@ pub(crate) fn run(arguments: &MutantsArguments) -> Result<String, XtaskError> {
     let changes = tree.into_changes();
     let jobs = arguments.jobs.or_else(cores).unwrap_or(1);
     let unnoticed = try_all(&programs, &changes, jobs)?;
+    leave(&unnoticed)?;
     judge(&changes, listed, &unnoticed, &reasons)
 }
 
@@ -111,7 +117,11 @@ fn choose(arguments: &MutantsArguments) -> Result<Vec<Change>, XtaskError> {
     mutants.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     let within = difference.iter();
     mutants.args(within.flat_map(|path| [OsStr::new("--in-diff"), path.as_os_str()]));
-    let all = change::list(&mut mutants)?;
+    let mut all = change::list(&mut mutants)?;
+    if let Some(list) = &arguments.listed {
+        let listed = Reasons::read(list)?;
+        all.retain(|change| listed.has(change));
+    }
     let most = arguments.most.unwrap_or(usize::MAX).max(1);
     let one_in = (arguments.one_in as usize).max(all.len().div_ceil(most));
     let from = arguments.first as usize % one_in.max(1);
@@ -153,6 +163,14 @@ fn told(change: &Change, outcome: &Outcome) -> String {
         Outcome::Hung(program) => format!("hung       {change} [{program}]"),
         Outcome::Unnoticed => format!("UNNOTICED  {change}"),
     }
+}
+
+/// For `--listed`: those who wrote a test ask again.
+fn leave(unnoticed: &[&Change]) -> Result<(), XtaskError> {
+    let path = workspace_root().join("target/mutants/unnoticed.txt");
+    let line = |change: &&Change| format!("{}: {}", change.file, change.what);
+    let lines: Vec<String> = unnoticed.iter().map(line).collect();
+    std::fs::write(&path, lines.join("\n")).map_err(|error| XtaskError::file(&path, error))
 }
 
 /// Enough must be noticed, and each of the others needs a reason.

@@ -8,7 +8,8 @@ use std::path::Path;
 use super::change::Change;
 use crate::error::XtaskError;
 
-const LIST: &str = "xtask/unnoticed.txt";
+/// Where the list is.
+pub(super) const LIST: &str = "xtask/unnoticed.txt";
 
 /// The list.
 #[derive(Debug, Default)]
@@ -19,10 +20,8 @@ pub(super) struct Reasons {
 impl Reasons {
     /// # Errors
     /// [`XtaskError::File`].
-    pub(super) fn read(root: &Path) -> Result<Self, XtaskError> {
-        let path = root.join(LIST);
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| XtaskError::file(&path, error))?;
+    pub(super) fn read(path: &Path) -> Result<Self, XtaskError> {
+        let text = std::fs::read_to_string(path).map_err(|error| XtaskError::file(path, error))?;
         Ok(Self::parse(&text))
     }
 
