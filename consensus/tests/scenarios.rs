@@ -106,6 +106,7 @@ impl Scenario {
             "even" => group.nodes[number(1)].odd_app = false,
             "pause" => group.nodes[number(1)].paused_app = true,
             "resume" => group.nodes[number(1)].paused_app = false,
+            "talk" => return group.talk.take(),
             "standing" => return standing(group),
             "answers" => return answers(group, number(1)),
             other => panic!("no command {other}"),

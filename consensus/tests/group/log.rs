@@ -11,6 +11,12 @@ pub struct MemoryLog {
     pub pending: Vec<Vec<u8>>,
 }
 
+impl MemoryLog {
+    pub fn records(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.synced.iter().chain(&self.pending)
+    }
+}
+
 impl Log for MemoryLog {
     type Error = Infallible;
 

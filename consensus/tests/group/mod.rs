@@ -5,6 +5,7 @@ mod answers;
 mod log;
 mod members;
 mod seals;
+mod talk;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use answers::{Verdicts, answer};
 use log::MemoryLog;
 use members::{membership, secrets};
 use seals::Seals;
+use talk::Talk;
 
 const START: u64 = 1_700_000_000_000;
 
@@ -70,6 +72,7 @@ pub struct Group {
     /// Kinds of messages that a sender's envelopes lose.
     pub withheld: BTreeSet<(usize, &'static str)>,
     pub notices: Vec<(usize, Notice)>,
+    pub talk: Talk,
 }
 
 impl Group {
@@ -117,6 +120,7 @@ impl Group {
             cut: BTreeSet::new(),
             withheld: BTreeSet::new(),
             notices: Vec::new(),
+            talk: Talk::default(),
         };
         for id in 0..members {
             group.start(id);
@@ -261,7 +265,13 @@ impl Group {
         let Some(replica) = node.replica.as_ref() else {
             return;
         };
+        let before = node.log.records().count();
         let Ok(released) = replica.commit(effects, &mut node.log);
+        let judge = (&replica.origin_digest(), node.authority.as_ref());
+        self.talk.note(id, &released, judge);
+        for record in node.log.records().skip(before) {
+            self.talk.note_record(id, record);
+        }
         self.send(id, &released);
         let node = &mut self.nodes[id];
         node.ledger.extend(released.settlements);
