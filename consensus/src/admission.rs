@@ -16,7 +16,6 @@ use crate::effect::Effects;
 use crate::frame::Frame;
 use crate::limits::{FETCH_NAMES, GATEWAY_REQUESTS, RELAYED_MESSAGES};
 use crate::message::Message;
-use crate::pool::{Admissions, Word, keep_later, shows};
 use crate::record::Record;
 use crate::rejection::Rejection;
 use crate::replica::Replica;
@@ -24,6 +23,7 @@ use crate::request::{KnownRequest, Request, request_id};
 use crate::sabotage::{Bug, is_on};
 use crate::signed::{SignedMessage, Verified};
 use crate::types::{RequestId, Sequence};
+use crate::word::{Admissions, Word, keep_later, shows};
 
 /// A request that was handed over above the stable checkpoint.
 #[derive(Debug)]

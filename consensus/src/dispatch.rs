@@ -10,13 +10,13 @@ use crate::effect::Effects;
 use crate::execution::{Execution, ExecutionItem, Outcome, Verdict};
 use crate::key_table::Seen;
 use crate::message::{Message, ResultVote};
-use crate::pool::keep_later;
 use crate::record::Record;
 use crate::replica::Replica;
 use crate::request::{KeySource, KnownRequest, Request};
 use crate::run::{Run, RunItem};
 use crate::sabotage::{Bug, is_on};
 use crate::types::{RequestId, Sequence, UnixMillis};
+use crate::word::keep_later;
 
 impl Replica {
     /// Hands over every committed batch whose predecessors were all handed over.

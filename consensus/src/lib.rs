@@ -50,6 +50,7 @@ mod standing;
 mod types;
 mod verdict;
 mod view_change;
+mod word;
 
 pub use abstention::Abstention;
 pub use batch::{Admission, Batch};

@@ -16,35 +16,7 @@ use crate::request::KnownRequest;
 use crate::sabotage::{Bug, is_on};
 use crate::signed::SignedMessage;
 use crate::types::{RequestId, Sequence};
-
-/// A gateway's word for a request.
-#[derive(Debug, Clone)]
-pub(crate) struct Word {
-    /// The last sequence whose keys the gateway knew.
-    pub(crate) as_of: Sequence,
-    /// What shows it to others; missing in an own word until it is sealed.
-    pub(crate) signed: Option<Arc<SignedMessage>>,
-}
-
-/// Who vouched for a request: the last word of each.
-pub(crate) type Admissions = BTreeMap<ReplicaId, Word>;
-
-/// Keeps the later of two words of a gateway; `false` when that was here already.
-pub(crate) fn keep_later(admissions: &mut Admissions, gateway: ReplicaId, word: Word) -> bool {
-    let rank = |word: &Word| (word.as_of, word.signed.is_some());
-    let before = admissions.get(&gateway).map(rank);
-    let news = before < Some(rank(&word));
-    if news {
-        admissions.insert(gateway, word);
-    }
-    news
-}
-
-/// Whether a gateway's word is here, or a later one of its.
-pub(crate) fn shows(admissions: &Admissions, admission: Admission) -> bool {
-    let word = admissions.get(&admission.gateway);
-    word.is_some_and(|word| word.as_of >= admission.as_of)
-}
+use crate::word::{Admissions, Word, keep_later, shows};
 
 /// One known request.
 #[derive(Debug)]
@@ -564,6 +536,32 @@ mod tests {
         assert_eq!((pool.len(), pool.unproposed()), (0, 0));
         pool.admit(&id, (ReplicaId(0), WORD), Duration::ZERO);
         assert_eq!((pool.len(), pool.unproposed()), (1, 1));
+    }
+
+    #[test]
+    fn what_waits_long_and_is_in_no_batch_is_given_to_the_primary_and_later_again() {
+        let times = |late, again, now| [late, again, now].map(Duration::from_secs);
+        let mut pool = Pool::default();
+        for number in 0..3 {
+            add(&mut pool, request(number, 1));
+        }
+        pool.mark_proposed(&request(1, 1).id);
+        pool.insert(request(3, 1), ReplicaId(0), Duration::ZERO);
+        let new = request(4, 1).id;
+        pool.insert(request(4, 1), ReplicaId(0), Duration::ZERO);
+        pool.admit(&new, (ReplicaId(0), WORD), Duration::from_secs(9));
+        let mut taken = |times, most| {
+            let taken = pool.take_late(times, most);
+            let mut names: Vec<RequestId> = taken.iter().map(|it| it.id).collect();
+            names.sort();
+            names
+        };
+        let mut late = [0, 2].map(|number| request(number, 1).id);
+        late.sort();
+        assert_eq!(taken(times(1, 0, 2), 1).len(), 1);
+        assert_eq!(taken(times(1, 0, 2), 9).len(), 1, "one was given already");
+        assert_eq!(taken(times(1, 1, 3), 9), []);
+        assert_eq!(taken(times(1, 2, 4), 9), late);
     }
 
     #[test]
