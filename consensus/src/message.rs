@@ -240,6 +240,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_promise_shows_each_answer_once_and_as_its_leaf_says() {
+        let leaf = Bytes::from_static(b"leaf");
+        let shown = |indices: &[u32]| {
+            let answer = |index: &u32| PromisedAnswer {
+                index: *index,
+                leaf: leaf.clone(),
+                fields: Bytes::new(),
+            };
+            let promise = Promise {
+                sequence: Sequence(1),
+                leaves: vec![Some(tree::leaf_hash(&leaf)); 2],
+                answers: indices.iter().map(answer).collect(),
+            };
+            promise.is_sound()
+        };
+        assert!(shown(&[]) && shown(&[1]) && shown(&[0, 1]));
+        assert!(!shown(&[0, 0]) && !shown(&[1, 0]) && !shown(&[2]));
+    }
+
+    #[test]
     fn what_begins_a_requests_begins_nothing_else() {
         let (as_of, requests, names) = (Sequence(1), Vec::new(), Vec::new());
         let first = |message: Message| message.encode()[0];

@@ -290,6 +290,8 @@ mod tests {
         let mut pace = Pace::default();
         pace.note_agreement(ms(60));
         assert_eq!(pace.limit(ms(0), TIMEOUT), ms(240));
+        pace.note_agreement(ms(100));
+        assert_eq!(pace.limit(ms(0), TIMEOUT), ms(240), "the lower of two");
         for _ in 0..RECENT_DELAYS {
             pace.note_agreement(ms(5000));
         }

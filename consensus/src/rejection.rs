@@ -109,3 +109,16 @@ impl Rejection {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_named_for_what_a_slow_link_brings_about() {
+        let convicting = [Rejection::Signature, Rejection::Equivocation];
+        assert!(convicting.into_iter().all(Rejection::convicts));
+        let innocent = [Rejection::WrongView, Rejection::Quota, Rejection::Clock];
+        assert!(!innocent.into_iter().any(Rejection::convicts));
+    }
+}

@@ -11,10 +11,13 @@ mod group;
 
 use std::time::Duration;
 
-use byzantine_consensus::limits::{GATEWAY_REQUESTS, KNOWN_REQUESTS};
+use byzantine_consensus::limits::{
+    ENVELOPE_MESSAGES, GATEWAY_REQUESTS, HEARTBEAT_PERIOD, HEARTBEAT_WINDOWS, KNOWN_REQUESTS,
+    WINDOW_INTERVALS,
+};
 use byzantine_consensus::{
     Attestation, KeySource, Message, NewView, Notice, Promise, Rejection, ReplicaId, Request,
-    RequestId, ResultVote, Sequence, Subject, Suspicion, View, ViewChange, Vote,
+    RequestId, ResultVote, Sequence, StatusReport, Subject, Suspicion, View, ViewChange, Vote,
 };
 use byzantine_proof::{Cosignature, Digest};
 use group::Group;
@@ -276,6 +279,9 @@ fn a_gateway_has_so_much_room_for_requests_and_no_more() {
         let requests = named(&format!("{part}-"), GATEWAY_REQUESTS);
         assert_eq!(refused(&mut group, 0, say(&requests)), [], "part {part}");
     }
+    // What is here already takes no room.
+    let known = say(&named("0-", GATEWAY_REQUESTS));
+    assert_eq!(refused(&mut group, 0, known), []);
     let more = say(&named("more", 1));
     assert_eq!(refused(&mut group, 0, more), [Rejection::Quota; 3]);
     // Another gateway has room of its own; and nobody says so many at once.
@@ -283,6 +289,96 @@ fn a_gateway_has_so_much_room_for_requests_and_no_more() {
     assert_eq!(refused(&mut group, 1, others), []);
     let many = say(&named("many", GATEWAY_REQUESTS + 1));
     assert_eq!(refused(&mut group, 2, many), [Rejection::TooMany; 2]);
+}
+
+#[test]
+fn a_member_promises_a_sequence_once() {
+    let mut group = group();
+    let promise = |leaves| {
+        Message::Promise(Promise {
+            sequence: Sequence(1),
+            leaves,
+            answers: vec![],
+        })
+    };
+    assert_eq!(refused(&mut group, 3, promise(vec![None])), []);
+    assert_eq!(refused(&mut group, 3, promise(vec![None])), []);
+    assert_eq!(equivocations(&group), []);
+    let other = promise(vec![Some(Digest::of(b"leaf"))]);
+    assert_eq!(refused(&mut group, 3, other), [Rejection::Equivocation; 3]);
+    assert_eq!(equivocations(&group), [(ReplicaId(3), Sequence(1)); 3]);
+}
+
+#[test]
+fn a_contradiction_that_another_shows_is_one() {
+    let result = |leaf| {
+        Message::Result(ResultVote {
+            sequence: Sequence(1),
+            leaves: vec![leaf],
+        })
+    };
+    let pairs = [
+        [b"a", b"b"].map(|batch| Message::Prepare(vote(0, 1, batch))),
+        [b"a", b"b"].map(|batch| Message::Commit(vote(0, 1, batch))),
+        [None, Some(Digest::of(b"leaf"))].map(result),
+    ];
+    for [first, second] in pairs {
+        let mut group = group();
+        assert_eq!(refused(&mut group, 3, first.clone()), []);
+        group.show(2, 0, 3, &[first]);
+        assert_eq!(equivocations(&group), []);
+        group.show(2, 0, 3, &[second]);
+        assert_eq!(equivocations(&group), [(ReplicaId(3), Sequence(1))]);
+    }
+}
+
+#[test]
+fn an_envelope_holds_so_many_messages_and_no_more() {
+    let votes = |count: usize| -> Vec<Message> {
+        let sequences = (1..=count).map(|it| it as u64);
+        sequences
+            .map(|it| Message::Commit(vote(0, it % 16 + 1, b"a")))
+            .collect()
+    };
+    let rejections = |group: &Group| {
+        let told = group.notices.iter();
+        told.filter(|(_, notice)| matches!(notice, Notice::Rejected { .. }))
+            .count()
+    };
+    let mut group = group();
+    group.forge(3, &votes(ENVELOPE_MESSAGES), &[]);
+    group.show(2, 0, 3, &votes(ENVELOPE_MESSAGES));
+    assert_eq!(rejections(&group), 0);
+    group.forge(3, &votes(ENVELOPE_MESSAGES + 1), &[]);
+    assert_eq!(rejections(&group), 3);
+}
+
+#[test]
+fn one_that_waits_for_ever_is_given_its_share_of_null_batches() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    group.crash(3);
+    let waits = Message::Status(StatusReport {
+        awaits: Sequence(u64::MAX),
+        ..StatusReport::default()
+    });
+    let proposed = |group: &Group| {
+        group.nodes[0]
+            .replica
+            .as_ref()
+            .unwrap()
+            .standing()
+            .committed
+    };
+    let share = HEARTBEAT_WINDOWS * WINDOW_INTERVALS * 4;
+    for hour in 1..=2 {
+        for _ in 0..20 {
+            group.forge(3, std::slice::from_ref(&waits), &[]);
+            group.advance(Duration::from_secs(5));
+        }
+        assert_eq!(proposed(&group), Sequence(share * hour));
+        group.advance_by(HEARTBEAT_PERIOD, Duration::from_mins(1));
+    }
 }
 
 fn request(key: &str) -> Request {

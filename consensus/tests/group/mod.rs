@@ -2,6 +2,7 @@
 //! synced, and an app that adds numbers. Nothing here waits; time moves when a test says so.
 
 mod answers;
+mod forge;
 mod log;
 mod members;
 mod seals;
@@ -15,13 +16,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use byzantine_consensus::limits::GATEWAY_KEYS;
 use byzantine_consensus::{
-    Abstention, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Envelope, Event,
+    Abstention, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Event,
     Execution, Fetch, Frame, KeySource, Keys, LedgerState, Message, Notice, Outcome, Record,
     Recovered, Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement, Supply,
     Time, UnixMillis, Verdict, open_one,
 };
+use byzantine_proof::Membership;
 use byzantine_proof::tree::{Frontier, leaf_hash};
-use byzantine_proof::{Digest, Membership};
 
 use answers::{Verdicts, answer};
 use log::MemoryLog;
@@ -216,38 +217,6 @@ impl Group {
         };
         self.handle(gateway, Event::Admitted(vec![request.clone()]));
         request
-    }
-
-    /// What a faulty member puts its vote key to, given to everyone else.
-    pub fn forge(&mut self, id: usize, messages: &[Message], batches: &[Bytes]) {
-        let peers: Vec<usize> = (0..self.nodes.len()).filter(|peer| *peer != id).collect();
-        self.forge_with(&peers, id, messages, batches);
-    }
-
-    /// The same for some of the others only.
-    pub fn forge_to(&mut self, peers: &[usize], id: usize, messages: &[Message]) {
-        self.forge_with(peers, id, messages, &[]);
-    }
-
-    /// The same, with batches beside them.
-    pub fn forge_with(&mut self, to: &[usize], id: usize, messages: &[Message], batches: &[Bytes]) {
-        let origin = Digest::of(self.membership.origin().as_str().as_bytes());
-        let authority = self.nodes[id].authority.as_ref();
-        let envelope = Envelope::seal(&origin, replica_id(id), messages, authority);
-        for peer in to {
-            let frame = Frame::Envelope {
-                envelope: envelope.clone(),
-                batches: batches.to_vec(),
-            };
-            let from = replica_id(id);
-            self.handle(*peer, Event::Received { from, frame });
-        }
-    }
-
-    /// Data that one member gives another unasked.
-    pub fn supply(&mut self, from: usize, to: usize, supply: Supply) {
-        let (from, frame) = (replica_id(from), Frame::Supply(supply));
-        self.handle(to, Event::Received { from, frame });
     }
 
     pub fn handle(&mut self, id: usize, event: Event) {
