@@ -93,3 +93,55 @@ fn differing_fields(blocks: &[FieldBlock]) -> Vec<String> {
     let differing = names.into_iter().filter(differs).take(NAMED_FIELDS);
     differing.map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use byzantine_proof::{Client, IdempotencyKey, LeafKind, Origin, RequestFields, key_hash};
+
+    use super::*;
+
+    /// An answer as a PROMISE shows it.
+    fn answer(status: u16, content: &str, fields: &[(&str, &str)]) -> (String, String) {
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let block = FieldBlock::build(RequestFields::new([]).unwrap(), fields).unwrap();
+        let leaf = ResponseLeaf {
+            origin: Origin::parse("wallet.bank.example.org/0-0123456789abcdef").unwrap(),
+            sequence: 1,
+            index: 0,
+            time_ms: 1,
+            kind: LeafKind::App,
+            key: key_hash(&Client::Anonymous, &IdempotencyKey::parse("\"k\"").unwrap()),
+            request: Digest::of(b"request"),
+            status,
+            fields: block.digest(),
+            content_length: content.len() as u64,
+            content: Digest::of(content.as_bytes()),
+            state: None,
+        };
+        (leaf.to_text(), block.to_text())
+    }
+
+    fn between(answers: &[(String, String)]) -> Disagreement {
+        let parts = answers.iter();
+        let parts = parts.map(|(leaf, fields)| (Some(leaf.as_bytes()), Some(fields.as_bytes())));
+        Disagreement::between(1, parts)
+    }
+
+    #[test]
+    fn each_part_that_differs_is_named_and_no_other() {
+        let same = answer(200, "a", &[("etag", "1"), ("vary", "x")]);
+        let alike = Disagreement {
+            answers: 2,
+            lost: 1,
+            ..Disagreement::default()
+        };
+        assert_eq!(between(&[same.clone(), same.clone()]), alike);
+        let status = answer(201, "a", &[("etag", "1"), ("vary", "x")]);
+        let content = answer(200, "b", &[("etag", "1"), ("vary", "x")]);
+        let fields = answer(200, "a", &[("etag", "2"), ("age", "0"), ("vary", "x")]);
+        let differs = |other: (String, String)| between(&[same.clone(), other]);
+        assert!(differs(status).status && !differs(content.clone()).status);
+        assert!(differs(content).content && !differs(fields.clone()).content);
+        assert_eq!(differs(fields).fields, ["age", "etag"]);
+    }
+}

@@ -220,3 +220,21 @@ fn a_primary_is_given_what_it_ran_under_a_key_that_is_forgotten() {
         assert_eq!((standing.pooled, standing.view), (0, View(0)));
     }
 }
+
+#[test]
+fn what_was_answered_below_the_checkpoint_is_not_kept_again() {
+    let mut group = Group::new(4, 1, 2);
+    group.stabilize();
+    let paid = group.request(1, "k", "/pay");
+    group.stabilize();
+    group.request(2, "other", "/");
+    group.advance(Duration::from_secs(1));
+    let pooled = |group: &Group| {
+        let replica = group.nodes[2].replica.as_ref().unwrap();
+        assert_eq!(replica.standing().stable, Sequence(2));
+        replica.pooled_of(ReplicaId(3))
+    };
+    group.talk.take();
+    group.forge_to(&[2], 3, &[group::words::requests(&[&paid])]);
+    assert_eq!((pooled(&group), group.talk.take()), (0, String::new()));
+}

@@ -155,6 +155,33 @@ fn a_slow_app_excuses_the_primary() {
 }
 
 #[test]
+fn a_full_window_excuses_the_primary() {
+    let mut group = Group::new(4, 1, 4);
+    group.latency = (Duration::from_millis(4), Duration::from_millis(8));
+    let mut load = Load::new(group, &[0, 1, 2, 3], 6);
+    for _ in 0..8 {
+        // Nothing is certified, so no checkpoint becomes stable, and requests have no room soon.
+        load.group.withheld.extend([(1, "ATTEST"), (2, "ATTEST")]);
+        load.run(Duration::from_millis(500));
+        load.group.heal();
+        load.run(Duration::from_millis(1500));
+    }
+    assert!(load.answered > 100, "{}", load.answered);
+    assert_eq!(load.view(), 0, "{:?}", load.reasons());
+}
+
+#[test]
+fn a_view_that_ended_otherwise_makes_nobody_patient() {
+    let mut group = Group::new(7, 2, 64);
+    group.latency = (Duration::from_millis(4), Duration::from_millis(8));
+    group.crash(0);
+    group.stalls.insert(1, Duration::from_millis(300));
+    let mut load = Load::new(group, &[2, 3], 4);
+    load.run(Duration::from_secs(20));
+    assert_eq!(load.reasons()[..2], ["request", "slow"]);
+}
+
+#[test]
 fn liars_who_cry_slow_evict_nobody() {
     let mut group = Group::new(7, 2, 64);
     group.latency = (Duration::from_millis(4), Duration::from_millis(8));

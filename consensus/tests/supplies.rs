@@ -87,3 +87,41 @@ fn a_lie_costs_nothing_but_its_own_supply() {
     assert_eq!(supplied(&mut group, altered).0, 0);
     assert_eq!(supplied(&mut group, entries).0, 2);
 }
+
+#[test]
+fn an_answer_that_differs_is_taken_as_its_result_named_it() {
+    let mut group = Group::new(4, 1, 8);
+    group.nodes[3].odd_app = true;
+    group.stabilize();
+    group.request(1, "a", "/");
+    group.stabilize();
+    group.notices.clear();
+    let (sequence, index) = (Sequence(1), 0);
+    let odd = group.nodes[3].replica.as_ref().unwrap();
+    let answer = odd.outcome(sequence, index).unwrap().clone();
+    let mut altered = answer.clone();
+    altered.content = Bytes::from_static(b"9");
+    let other = group.nodes[1].replica.as_ref().unwrap();
+    let other = other.outcome(sequence, index).unwrap().clone();
+    for answer in [altered, other] {
+        let supply = Supply::Outcome {
+            sequence,
+            index,
+            answer,
+        };
+        group.supply(3, 0, supply);
+        let notice = group.notices.pop().map(|(_, notice)| notice);
+        let rejection = Rejection::Supply;
+        assert!(matches!(notice, Some(Notice::Rejected { rejection: it, .. }) if it == rejection));
+    }
+    let supply = Supply::Outcome {
+        sequence,
+        index,
+        answer,
+    };
+    group.supply(3, 0, supply);
+    assert!(matches!(
+        group.notices.pop(),
+        Some((0, Notice::Differs { .. }))
+    ));
+}

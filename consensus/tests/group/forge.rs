@@ -46,7 +46,8 @@ impl Group {
         self.handle(to, Event::Received { from, frame });
     }
 
-    fn sign(&self, id: usize, messages: &[Message]) -> Vec<SignedMessage> {
+    /// What a faulty member signed, to be put into a certificate.
+    pub fn sign(&self, id: usize, messages: &[Message]) -> Vec<SignedMessage> {
         let origin = Digest::of(self.membership.origin().as_str().as_bytes());
         let authority = self.nodes[id].authority.as_ref();
         let envelope = Envelope::seal(&origin, replica_id(id), messages, authority);

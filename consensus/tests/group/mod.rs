@@ -45,7 +45,7 @@ pub struct Node {
     app: u64,
     /// Whether its app lies.
     pub lying_app: bool,
-    /// Whether its app answers like no other one.
+    /// Whether its app answers like no other one, but for what begins with /even.
     pub odd_app: bool,
     /// Whether its app stands still.
     pub paused_app: bool,
@@ -528,7 +528,8 @@ impl Node {
                         "the app is called in order, once each"
                     );
                     self.app = ordinal;
-                    let odd = self.odd_app.then(|| format!("app {id} says "));
+                    let odd = self.odd_app && !item.request.target.starts_with("/even");
+                    let odd = odd.then(|| format!("app {id} says "));
                     let lie = self.lying_app.then(|| "lie ".to_owned());
                     format!("{}{ordinal}", odd.or(lie).unwrap_or_default())
                 }

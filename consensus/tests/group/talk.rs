@@ -15,7 +15,7 @@ impl Talk {
     /// Notes what one member's step brought about.
     pub fn note(&mut self, id: usize, released: &Released, judge: (&Digest, &dyn Authority)) {
         for message in released.messages.iter().flatten() {
-            self.add(id, format!("says {}", message.kind()));
+            self.add(id, said(message));
         }
         for (peer, frame) in &released.direct {
             for line in lines(frame, judge) {
@@ -43,6 +43,13 @@ impl Talk {
 
     fn add(&mut self, id: usize, line: String) {
         *self.lines.entry((id, line)).or_default() += 1;
+    }
+}
+
+fn said(message: &Message) -> String {
+    match message {
+        Message::Promise(promise) => format!("says PROMISE of {} answers", promise.answers.len()),
+        _ => format!("says {}", message.kind()),
     }
 }
 
