@@ -85,6 +85,22 @@ fn so_does_a_restart_of_all() {
 }
 
 #[test]
+fn a_body_that_was_dropped_is_asked_for_once_a_batch_names_it_again() {
+    let mut group = Group::new(4, 1, 2);
+    group.stabilize();
+    let old = group.request(1, "old", "/");
+    group.request(2, "other", "/");
+    group.advance(Duration::from_secs(1));
+    let stable = group.nodes[3].replica.as_ref().unwrap().standing().stable;
+    assert_eq!(stable, Sequence(2));
+    propose(&mut group, &[3], 3, &old);
+    group.talk.take();
+    group.advance(Duration::from_millis(100));
+    let talk = group.talk.take();
+    assert!(talk.contains("3: asks 0 for 1 requests"), "{talk}");
+}
+
+#[test]
 fn what_was_kept_as_answered_waits_again_once_its_key_is_forgotten() {
     let mut group = Group::new(4, 1, 4);
     group.stabilize();

@@ -346,8 +346,8 @@ fn an_envelope_holds_so_many_messages_and_no_more() {
             .count()
     };
     let mut group = group();
-    group.forge(3, &votes(ENVELOPE_MESSAGES), &[]);
     group.show(2, 0, 3, &votes(ENVELOPE_MESSAGES));
+    group.forge(3, &votes(ENVELOPE_MESSAGES), &[]);
     assert_eq!(rejections(&group), 0);
     group.forge(3, &votes(ENVELOPE_MESSAGES + 1), &[]);
     assert_eq!(rejections(&group), 3);

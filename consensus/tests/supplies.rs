@@ -9,8 +9,12 @@
 )]
 mod group;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use byzantine_consensus::{Entry, Notice, Rejection, Sequence, Supply};
+use byzantine_consensus::{
+    Batch, Entry, Event, Fetch, Frame, Message, Notice, Rejection, Sequence, Supply, View, Vote,
+};
 use byzantine_proof::Digest;
 use group::Group;
 
@@ -124,4 +128,80 @@ fn an_answer_that_differs_is_taken_as_its_result_named_it() {
         group.notices.pop(),
         Some((0, Notice::Differs { .. }))
     ));
+}
+
+#[test]
+fn a_checkpoint_that_was_missed_becomes_stable_by_a_peers_entry() {
+    let mut group = Group::new(4, 1, 20);
+    group.stabilize();
+    group.withheld.extend((0..4).map(|id| (id, "ATTEST")));
+    for key in 0..20 {
+        group.request(1, &key.to_string(), "/");
+        group.stabilize();
+    }
+    // All hold a certificate for 21, and none for the checkpoint before it.
+    group.heal();
+    group.request(1, "late", "/");
+    group.stabilize();
+    let stable = |group: &Group, id: usize| {
+        let standing = group.nodes[id].replica.as_ref().unwrap().standing();
+        assert_eq!(standing.certified, Sequence(21));
+        standing.stable.0
+    };
+    group.isolate(3);
+    group.advance(Duration::from_secs(3));
+    assert_eq!((stable(&group, 1), stable(&group, 3)), (20, 0));
+    let entries = group.nodes[1].entries(Sequence(20));
+    group.supply(1, 3, Supply::Entries(entries[..1].to_vec()));
+    assert_eq!(stable(&group, 3), 20);
+}
+
+fn null_batch(sequence: u64) -> (Batch, Vote) {
+    let sequence = Sequence(sequence);
+    let batch = Batch {
+        sequence,
+        time: None,
+        requests: vec![],
+        admissions: vec![],
+        resolutions: vec![],
+    };
+    let vote = Vote {
+        view: View(0),
+        sequence,
+        digest: batch.digest(),
+    };
+    (batch, vote)
+}
+
+#[test]
+fn a_batch_that_nobody_named_is_not_kept() {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    let (batch, vote) = null_batch(3);
+    let ask = |group: &mut Group| {
+        group.talk.take();
+        let frame = Frame::Fetch(Fetch::Batches(vec![vote.digest]));
+        let from = group::replica_id(2);
+        group.handle(1, Event::Received { from, frame });
+        group.talk.take()
+    };
+    group.supply(3, 1, Supply::Batches(vec![batch.encode()]));
+    assert_eq!(ask(&mut group), "");
+    group.forge_to(&[1], 0, &[Message::PrePrepare(vote)]);
+    group.supply(3, 1, Supply::Batches(vec![batch.encode()]));
+    assert_eq!(ask(&mut group), "1: gives 2 1 batches\n");
+}
+
+#[test]
+fn the_windows_end_is_kept_for_what_settles_the_rest() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    let mut agreed = |sequence| {
+        let (batch, vote) = null_batch(sequence);
+        group.talk.take();
+        group.forge_with(&[1], 0, &[Message::PrePrepare(vote)], &[batch.encode()]);
+        group.talk.take().contains("1: says PREPARE")
+    };
+    assert!(agreed(4));
+    assert!(!agreed(5) && !agreed(8));
 }

@@ -484,7 +484,9 @@ impl Node {
             Record::Stable(stable) => Some((**stable).clone()),
             _ => None,
         });
-        ledger.stable = stable.filter(|it| it.certificate.sequence <= ledger.sequence);
+        // Each member has it from its ledger or from its log alone.
+        let noted = stable.filter(|_| self.id.is_multiple_of(2));
+        ledger.stable = noted.filter(|it| it.certificate.sequence <= ledger.sequence);
         Recovered { ledger, records }
     }
 

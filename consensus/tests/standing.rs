@@ -1,0 +1,94 @@
+//! What a driver asks a replica about itself, and what settles a sequence for it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "shared by the test binaries"
+)]
+mod group;
+
+use std::time::Duration;
+
+use byzantine_consensus::{Message, Replica, ResultVote, Sequence};
+use byzantine_proof::Digest;
+use group::Group;
+
+fn replica(group: &Group, id: usize) -> &Replica {
+    group.nodes[id].replica.as_ref().unwrap()
+}
+
+#[test]
+fn it_waits_while_a_request_an_app_or_a_view_is_on_its_way() {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    let waits = |group: &Group| replica(group, 2).is_waiting();
+    assert!(!waits(&group));
+    group.isolate(2);
+    group.request(2, "a", "/");
+    assert!(waits(&group), "for the answer");
+    group.heal();
+    for node in &mut group.nodes {
+        node.paused_app = true;
+    }
+    group.advance(Duration::from_secs(1));
+    assert_eq!(replica(&group, 2).standing().pooled, 0);
+    for node in group.nodes.iter_mut().take(2) {
+        node.paused_app = false;
+    }
+    group.stabilize();
+    assert!(
+        !waits(&group),
+        "its app has run nothing, and nothing is certified"
+    );
+    group.nodes[2].paused_app = false;
+    group.isolate(2);
+    group.stabilize();
+    assert!(waits(&group), "for the certificate");
+    group.heal();
+    group.advance(Duration::from_secs(1));
+    assert!(!waits(&group));
+}
+
+#[test]
+fn what_it_holds_lies_above_the_stable_checkpoint() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    for (request, held) in [1, 2, 3, 0, 1].into_iter().enumerate() {
+        group.request(1, &request.to_string(), "/");
+        group.stabilize();
+        group.advance(Duration::from_millis(100));
+        assert_eq!(replica(&group, 2).held_sequences(), held);
+    }
+}
+
+#[test]
+fn of_two_results_of_a_liar_the_one_that_settles_counts() {
+    let mut group = Group::new(4, 1, 8);
+    group.nodes[2].paused_app = true;
+    group.stabilize();
+    group.crash(3);
+    group.request(1, "a", "/");
+    let result = |leaf| {
+        Message::Result(ResultVote {
+            sequence: Sequence(1),
+            leaves: vec![Some(leaf)],
+        })
+    };
+    group.forge_to(&[0], 3, &[result(Digest::of(b"lie"))]);
+    group.stabilize();
+    let answer = replica(&group, 1).outcome(Sequence(1), 0).unwrap();
+    let truth = result(answer.leaf_hash());
+    group.talk.take();
+    group.forge_to(&[1], 3, std::slice::from_ref(&truth));
+    assert!(
+        group.talk.take().contains("1: says ATTEST"),
+        "it heard three"
+    );
+    group.show(1, 0, 3, &[truth]);
+    assert!(
+        group.talk.take().contains("0: says ATTEST"),
+        "so did this one"
+    );
+}
