@@ -33,6 +33,8 @@ fn segments_roll_and_are_read_back_as_one() {
     assert!(fresh.records.is_empty() && fresh.cut.is_none());
     fill(&mut journal, &numbered(0..60));
     let bytes = journal.bytes();
+    let payload = numbered(0..60).concat().len() as u64;
+    assert!((payload..payload * 5).contains(&bytes), "{bytes}");
     assert!(disk.segments().len() > 4);
     let (journal, recovered) = Journal::open(disk, SMALL).expect("sound");
     assert_eq!(recovered.records, numbered(0..60));
@@ -78,6 +80,18 @@ fn a_base_larger_than_a_group_and_an_empty_one_are_both_kept() {
         .expect("a working disk");
     let (_, recovered) = Journal::open(disk, SMALL).expect("sound");
     assert!(recovered.records.is_empty());
+}
+
+#[test]
+fn a_base_is_cut_into_groups_whatever_the_length_of_its_records() {
+    for length in [1, 7, 99, 1000, 4096] {
+        let disk = SimulatedDisk::default();
+        let (mut journal, _) = Journal::open(disk.clone(), SMALL).expect("an empty disk");
+        let base: Vec<Vec<u8>> = vec![vec![7; length]; 40_000 / length];
+        journal.compact(&base).expect("a working disk");
+        let (_, recovered) = Journal::open(disk, SMALL).expect("sound");
+        assert_eq!(recovered.records, base, "{length}");
+    }
 }
 
 #[test]
