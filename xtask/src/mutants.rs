@@ -5,12 +5,15 @@
 //! minute a change; here all are compiled at once, each behind a switch (`weave`).
 
 mod blame;
+mod built_in;
 mod change;
 mod tree;
 mod trial;
 mod unnoticed;
 mod weave;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -117,7 +120,7 @@ fn choose(arguments: &MutantsArguments) -> Result<Vec<Change>, XtaskError> {
     mutants.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     let within = difference.iter();
     mutants.args(within.flat_map(|path| [OsStr::new("--in-diff"), path.as_os_str()]));
-    let mut all = change::list(&mut mutants)?;
+    let mut all = without_built_in(change::list(&mut mutants)?)?;
     if let Some(list) = &arguments.listed {
         let listed = Reasons::read(list)?;
         all.retain(|change| listed.has(change));
@@ -126,6 +129,27 @@ fn choose(arguments: &MutantsArguments) -> Result<Vec<Change>, XtaskError> {
     let one_in = (arguments.one_in as usize).max(all.len().div_ceil(most));
     let from = arguments.first as usize % one_in.max(1);
     Ok(all.into_iter().skip(from).step_by(one_in.max(1)).collect())
+}
+
+/// What only a build with built-in bugs would do otherwise is left out: no test can notice.
+fn without_built_in(changes: Vec<Change>) -> Result<Vec<Change>, XtaskError> {
+    let mut regions = BTreeMap::new();
+    let mut left = Vec::with_capacity(changes.len());
+    for change in changes {
+        let path = workspace_root().join(&change.file);
+        let of_file = match regions.entry(change.file.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let source = std::fs::read_to_string(&path);
+                let source = source.map_err(|error| XtaskError::file(&path, error))?;
+                new.insert(built_in::regions(&source))
+            }
+        };
+        if !built_in::is_built_in(&change, of_file) {
+            left.push(change);
+        }
+    }
+    Ok(left)
 }
 
 /// Tries all, several at a time, and says what became of each.
