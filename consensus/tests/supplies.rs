@@ -191,17 +191,3 @@ fn a_batch_that_nobody_named_is_not_kept() {
     group.supply(3, 1, Supply::Batches(vec![batch.encode()]));
     assert_eq!(ask(&mut group), "1: gives 2 1 batches\n");
 }
-
-#[test]
-fn the_windows_end_is_kept_for_what_settles_the_rest() {
-    let mut group = Group::new(4, 1, 4);
-    group.stabilize();
-    let mut agreed = |sequence| {
-        let (batch, vote) = null_batch(sequence);
-        group.talk.take();
-        group.forge_with(&[1], 0, &[Message::PrePrepare(vote)], &[batch.encode()]);
-        group.talk.take().contains("1: says PREPARE")
-    };
-    assert!(agreed(4));
-    assert!(!agreed(5) && !agreed(8));
-}
