@@ -118,6 +118,8 @@ mod tests {
     fn nobody_is_named_for_what_a_slow_link_brings_about() {
         let convicting = [Rejection::Signature, Rejection::Equivocation];
         assert!(convicting.into_iter().all(Rejection::convicts));
+        let labels = convicting.map(Rejection::label);
+        assert_eq!(labels, ["signature", "equivocation"]);
         let innocent = [Rejection::WrongView, Rejection::Quota, Rejection::Clock];
         assert!(!innocent.into_iter().any(Rejection::convicts));
     }

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Batch, Entry, Event, Fetch, Frame, Message, Notice, Rejection, Sequence, Supply, View, Vote,
+    Batch, Entry, Event, Fetch, Frame, Message, Notice, Rejection, Sequence, Supply, UnixMillis,
+    View, Vote,
 };
 use byzantine_proof::Digest;
 use group::Group;
@@ -57,7 +58,12 @@ fn what_is_certified_is_adopted_in_its_order() {
 #[test]
 fn what_is_altered_is_refused_whole() {
     type Lie = fn(&mut Entry);
-    let lies: [(&str, Lie); 7] = [
+    let lies: [(&str, Lie); 8] = [
+        ("the same requests at another time", |it| {
+            let mut batch = Batch::decode(&it.batch).unwrap();
+            batch.time = batch.time.map(|time| UnixMillis(time.0 + 1));
+            it.batch = batch.encode();
+        }),
         ("other content", |it| {
             it.answers[0].answer.content = Bytes::from_static(b"9");
         }),

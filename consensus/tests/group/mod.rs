@@ -179,6 +179,23 @@ impl Group {
         self.wire.retain(|(from, to, _)| *from != id && *to != id);
     }
 
+    /// Cuts the end off a log, behind its last record of a batch that the app answered.
+    pub fn tear(&mut self, id: usize) {
+        let log = &mut self.nodes[id].log.synced;
+        let executed = |record: &Vec<u8>| {
+            let record = Record::decode(record).expect("a record decodes");
+            matches!(record, Record::Executed(..))
+        };
+        let last = log.iter().rposition(executed).expect("its app answered");
+        log.truncate(last + 1);
+    }
+
+    /// What a member certified is on its disk, as a driver keeps it, before its log is compacted.
+    pub fn keep_ledger(&mut self, id: usize) {
+        let node = &mut self.nodes[id];
+        node.durable = node.ledger.len();
+    }
+
     /// Takes a member's disk away, but for its keys: it will know that it has forgotten.
     pub fn forget(&mut self, id: usize) {
         self.crash(id);
@@ -220,12 +237,19 @@ impl Group {
     }
 
     pub fn handle(&mut self, id: usize, event: Event) {
+        self.handle_all(id, [event]);
+    }
+
+    /// Several events in one step, as a driver hands over what came while it wrote its log.
+    pub fn handle_all(&mut self, id: usize, events: impl IntoIterator<Item = Event>) {
         let time = self.time();
         let mut effects = Effects::default();
         let Some(replica) = self.nodes[id].replica.as_mut() else {
             return;
         };
-        replica.handle(time, event, &mut effects);
+        for event in events {
+            replica.handle(time, event, &mut effects);
+        }
         self.carry_out(id, effects);
     }
 
@@ -370,13 +394,8 @@ impl Group {
             }
             return;
         }
-        self.handle(
-            to,
-            Event::Received {
-                from: replica_id(from),
-                frame,
-            },
-        );
+        let from = replica_id(from);
+        self.handle_all(to, [Event::Received { from, frame }, Event::Tick]);
     }
 
     fn run_apps(&mut self) -> bool {
