@@ -226,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn it_is_as_long_as_the_limit_says_and_no_longer() {
+        let with_body = |length| Request {
+            body: Bytes::from(vec![0; length]),
+            ..request()
+        };
+        let room = REQUEST_BYTES - with_body(0).encode().len();
+        assert!(KnownRequest::parse(&with_body(room).encode()).is_some());
+        assert!(KnownRequest::parse(&with_body(room + 1).encode()).is_none());
+        assert!(KnownRequest::parse(&with_body(room + 2).encode()).is_none());
+    }
+
+    #[test]
     fn it_reads_what_borsh_writes_and_no_lie_about_a_length() {
         let bytes = request().encode();
         for place in 0..bytes.len() {

@@ -173,11 +173,17 @@ fn a_full_window_excuses_the_primary() {
 fn a_view_that_ended_otherwise_makes_nobody_patient() {
     let mut group = Group::new(7, 2, 64);
     group.latency = (Duration::from_millis(4), Duration::from_millis(8));
+    // Two of those who suspect lie about the reason, one of them being down.
     group.crash(0);
+    group.withheld.insert((6, "SUSPECT"));
+    for liar in [0, 6] {
+        let (view, subject) = (View(0), Subject::Slow);
+        group.forge(liar, &[Message::Suspect(Suspicion { view, subject })], &[]);
+    }
     group.stalls.insert(1, Duration::from_millis(300));
     let mut load = Load::new(group, &[2, 3], 4);
     load.run(Duration::from_secs(20));
-    assert_eq!(load.reasons()[..2], ["request", "slow"]);
+    assert_eq!(load.reasons()[..2], ["slow", "slow"]);
 }
 
 #[test]

@@ -52,6 +52,17 @@ fn it_waits_while_a_request_an_app_or_a_view_is_on_its_way() {
 }
 
 #[test]
+fn it_says_where_a_request_was_answered() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    let request = group.request(2, "a", "/");
+    let answered = |group: &Group| replica(group, 1).answered(&request.id());
+    assert_eq!(answered(&group), None);
+    group.stabilize();
+    assert_eq!(answered(&group), Some((Sequence(1), 0)));
+}
+
+#[test]
 fn what_it_holds_lies_above_the_stable_checkpoint() {
     let mut group = Group::new(4, 1, 4);
     group.stabilize();

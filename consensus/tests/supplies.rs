@@ -81,21 +81,14 @@ fn what_is_altered_is_refused_whole() {
         }),
     ];
     for (lie, alter) in lies {
-        let (mut group, mut entries) = behind();
-        entries.truncate(1);
-        alter(&mut entries[0]);
-        let (certified, refused) = supplied(&mut group, entries);
+        let (mut group, entries) = behind();
+        let mut altered = entries[..1].to_vec();
+        alter(&mut altered[0]);
+        let (certified, refused) = supplied(&mut group, altered);
         assert_eq!((certified, refused.len()), (0, 1), "{lie}: {refused:?}");
+        // Nothing of it is left that would keep the truth out.
+        assert_eq!(supplied(&mut group, entries).0, 2, "{lie}");
     }
-}
-
-#[test]
-fn a_lie_costs_nothing_but_its_own_supply() {
-    let (mut group, entries) = behind();
-    let mut altered = entries.clone();
-    altered[0].answers[0].answer.content = Bytes::from_static(b"9");
-    assert_eq!(supplied(&mut group, altered).0, 0);
-    assert_eq!(supplied(&mut group, entries).0, 2);
 }
 
 #[test]

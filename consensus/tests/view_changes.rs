@@ -1,5 +1,5 @@
-//! A view is left and opened on valid evidence for that view only: forged VIEW-CHANGEs and NEW-VIEWs,
-//! one lie each.
+//! A view is left and opened on valid evidence for that view only: forged VIEW-CHANGEs and
+//! NEW-VIEWs, one lie each.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[allow(

@@ -147,6 +147,13 @@ mod tests {
     }
 
     #[test]
+    fn a_draft_has_a_name_of_its_own_by_which_it_is_found_and_is_no_segment() {
+        let [name, other] = [3, 4].map(|number| SegmentNumber(number).draft_name());
+        assert!(name.ends_with(SegmentNumber::DRAFT_SUFFIX) && name != other);
+        assert_eq!(SegmentNumber::from_file_name(&name), None);
+    }
+
+    #[test]
     fn a_header_is_read_back() {
         let decoded = SegmentHeader::decode(SegmentNumber(3), &header().encode());
         assert_eq!(decoded.expect("just encoded"), header());
