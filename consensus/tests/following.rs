@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use byzantine_consensus::{
-    Bare, BareAnswer, Batch, Certificate, Follower, LedgerState, Rejection, Retention, Sequence,
-    Settlement, UnixMillis, Verdict,
+    Bare, BareAnswer, Batch, Certificate, Follower, LedgerState, Message, Rejection, Request,
+    Retention, Sequence, Settlement, UnixMillis, Verdict, View, Vote,
 };
 use group::Group;
 
@@ -24,23 +24,51 @@ const INTERVAL: u64 = 4;
 /// So few that some requests meet the limit.
 const GATEWAY_KEYS: u32 = 1;
 
+/// A faulty primary has everyone order a request that was answered once more.
+fn order_again(group: &mut Group, request: &Request) {
+    let sequence = Sequence(2);
+    let batch = Batch {
+        sequence,
+        time: Some(UnixMillis(group.time().unix.0)),
+        requests: vec![request.id()],
+        admissions: vec![group::words::word(1)],
+        resolutions: vec![],
+    };
+    let vote = Vote {
+        view: View(0),
+        sequence,
+        digest: batch.digest(),
+    };
+    group.forge(0, &[Message::PrePrepare(vote)], &[batch.encode()]);
+    group.stabilize();
+}
+
 /// Requests with keys of their own, with keys that were used before, and with keys for which there
-/// is no room, over two checkpoints.
+/// is no room, over two checkpoints; and one that was ordered twice.
 fn history() -> (Group, Vec<Settlement>) {
     let mut group = Group::with_quota(4, 1, INTERVAL, GATEWAY_KEYS);
-    for number in 0..12 {
+    group.stabilize();
+    let first = group.request(1, "key-0", "/0");
+    group.stabilize();
+    group.crash(0);
+    order_again(&mut group, &first);
+    // The next one makes them leave that primary.
+    group.request(2, "key-1", "/1");
+    group.advance(Duration::from_secs(10));
+    for number in 2..12 {
         let key = format!("key-{}", number % 5);
         let target = format!("/{}", number % 3);
-        group.request(number % 4, &key, &target);
+        group.request(1 + number % 3, &key, &target);
         group.stabilize();
         group.advance(Duration::from_millis(300));
     }
-    let settlements = group.nodes[0].ledger.clone();
+    let settlements = group.nodes[1].ledger.clone();
     assert!(settlements.len() as u64 >= 2 * INTERVAL);
     let answers = || settlements.iter().flat_map(|it| &it.answers);
     let reused = answers().any(|it| it.verdict == Verdict::Reused);
     let limited = answers().any(|it| matches!(it.verdict, Verdict::Limit(_)));
     assert!(reused && limited, "keys are used twice, and used up");
+    assert!(settlements[1].answers.is_empty(), "it was answered before");
     (group, settlements)
 }
 
@@ -74,7 +102,7 @@ fn interval(group: &Group, settlements: &[Settlement], number: u64) -> (Vec<Bare
     let within = settlements
         .iter()
         .filter(|it| (first..=last).contains(&it.sequence.0));
-    let certificate = group.certificate(0, last);
+    let certificate = group.certificate(1, last);
     (
         within.map(bare).collect(),
         certificate.expect("a stable checkpoint has a certificate"),

@@ -16,8 +16,9 @@ use byzantine_consensus::limits::{
     WINDOW_INTERVALS,
 };
 use byzantine_consensus::{
-    Attestation, KeySource, Message, NewView, Notice, Promise, Rejection, ReplicaId, Request,
-    RequestId, ResultVote, Sequence, StatusReport, Subject, Suspicion, View, ViewChange, Vote,
+    Attestation, Batch, KeySource, Message, NewView, Notice, Promise, Rejection, ReplicaId,
+    Request, RequestId, ResultVote, Sequence, StatusReport, Subject, Suspicion, UnixMillis, View,
+    ViewChange, Vote,
 };
 use byzantine_proof::{Cosignature, Digest};
 use group::Group;
@@ -156,6 +157,32 @@ fn who_says_two_things_is_named_and_who_repeats_himself_is_not() {
         let id = ReplicaId(u8::try_from(sender).unwrap());
         assert_eq!(equivocations(&group), [(id, Sequence(2)); 3]);
     }
+}
+
+#[test]
+fn backups_that_were_told_different_things_convict_the_primary_at_once() {
+    let mut group = group();
+    group.crash(0);
+    for (key, told) in [("a", &[1, 3][..]), ("b", &[2])] {
+        let request = group.request(1, key, "/");
+        group.stabilize();
+        let batch = Batch {
+            sequence: Sequence(1),
+            time: Some(UnixMillis(group.time().unix.0)),
+            requests: vec![request.id()],
+            admissions: vec![group::words::word(1)],
+            resolutions: vec![],
+        };
+        let vote = Vote {
+            view: View(0),
+            sequence: batch.sequence,
+            digest: batch.digest(),
+        };
+        group.forge_with(told, 0, &[Message::PrePrepare(vote)], &[batch.encode()]);
+    }
+    group.stabilize();
+    // One of each side shows the other what it was told; no time has passed.
+    assert_eq!(equivocations(&group), [(ReplicaId(0), Sequence(1)); 2]);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use byzantine_consensus::{Authority, Fetch, Frame, Message, Record, Released, Supply, open_one};
+use byzantine_consensus::{
+    Authority, Fetch, Frame, Message, Record, Released, SignedMessage, Supply, open_one,
+};
 use byzantine_proof::Digest;
 
 /// What was said since it was last read.
@@ -15,7 +17,7 @@ impl Talk {
     /// Notes what one member's step brought about.
     pub fn note(&mut self, id: usize, released: &Released, judge: (&Digest, &dyn Authority)) {
         for message in released.messages.iter().flatten() {
-            self.add(id, said(message));
+            self.add(id, said(message, judge));
         }
         for (peer, frame) in &released.direct {
             for line in lines(frame, judge) {
@@ -46,10 +48,24 @@ impl Talk {
     }
 }
 
-fn said(message: &Message) -> String {
+fn said(message: &Message, judge: (&Digest, &dyn Authority)) -> String {
     match message {
         Message::Promise(promise) => format!("says PROMISE of {} answers", promise.answers.len()),
+        Message::ViewChange(vote) if !vote.prepared.is_empty() => {
+            let prepared = vote.prepared.iter();
+            let prepared = prepared.map(|certificate| place(&certificate.pre_prepare, judge));
+            let prepared: Vec<String> = prepared.collect();
+            format!("says VIEW-CHANGE with {} prepared", prepared.join(", "))
+        }
         _ => format!("says {}", message.kind()),
+    }
+}
+
+fn place(signed: &SignedMessage, (origin, authority): (&Digest, &dyn Authority)) -> String {
+    let opened = open_one(origin, signed, authority).expect("it speaks the truth");
+    match opened.body() {
+        Message::PrePrepare(vote) => format!("{} of view {}", vote.sequence, vote.view),
+        other => other.kind().to_owned(),
     }
 }
 
