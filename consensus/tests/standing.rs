@@ -103,3 +103,32 @@ fn of_two_results_of_a_liar_the_one_that_settles_counts() {
         "so did this one"
     );
 }
+
+#[test]
+fn of_each_liars_two_results_the_one_that_settles_counts() {
+    let mut group = Group::new(7, 2, 8);
+    for paused in [3, 4] {
+        group.nodes[paused].paused_app = true;
+    }
+    group.stabilize();
+    group.crash(5);
+    group.crash(6);
+    group.request(1, "a", "/");
+    group.stabilize();
+    let answer = replica(&group, 0).outcome(Sequence(1), 0).unwrap();
+    let [truth, lie, other] =
+        [answer.leaf_hash(), Digest::of(b"lie"), Digest::of(b"other")].map(|leaf| {
+            Message::Result(ResultVote {
+                sequence: Sequence(1),
+                leaves: vec![Some(leaf)],
+            })
+        });
+    group.talk.take();
+    // With three who agree it takes both liars' true ones: 6 says it first, and 5 last.
+    for (liar, result) in [(5, lie), (6, truth.clone()), (6, other)] {
+        group.forge_to(&[0], liar, &[result]);
+    }
+    assert!(!group.talk.take().contains("0: says ATTEST"));
+    group.forge_to(&[0], 5, &[truth]);
+    assert!(group.talk.take().contains("0: says ATTEST"));
+}
