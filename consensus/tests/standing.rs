@@ -75,6 +75,21 @@ fn what_it_holds_lies_above_the_stable_checkpoint() {
 }
 
 #[test]
+fn a_certificate_needs_a_quorum_and_more_do_no_harm() {
+    let mut group = Group::new(7, 2, 8);
+    group.nodes[3].paused_app = true;
+    group.stabilize();
+    group.request(1, "a", "/");
+    group.stabilize();
+    let certified = |group: &Group, id: usize| replica(group, id).standing().certified.0;
+    assert_eq!((certified(&group, 0), certified(&group, 3)), (1, 0));
+    // It has heard all six others when it settles; five would do.
+    group.nodes[3].paused_app = false;
+    group.stabilize();
+    assert_eq!(certified(&group, 3), 1);
+}
+
+#[test]
 fn of_two_results_of_a_liar_the_one_that_settles_counts() {
     let mut group = Group::new(4, 1, 8);
     group.nodes[2].paused_app = true;

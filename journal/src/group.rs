@@ -113,3 +113,23 @@ pub(crate) fn record_checksum(salt: Salt, offset: usize, record: &[u8]) -> u32 {
     place[16..].copy_from_slice(&(record.len() as u64).to_le_bytes());
     crc32c::crc32c_append(crc32c::crc32c(&place), record)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_length_is_known_before_it_is_finished_and_before_a_record_is_in_it() {
+        for length in [0, 1, 300, 429, 470, 5000] {
+            let mut group = Group::new();
+            for _ in 0..3 {
+                let expected = group.length_with(length);
+                let stated = u32::try_from(length).expect("short");
+                group.push(stated, &vec![7; length]);
+                assert_eq!(group.length(), expected);
+            }
+            let expected = group.length();
+            assert_eq!(group.finish(Salt(1), 0).len(), expected, "{length}");
+        }
+    }
+}

@@ -169,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn no_two_segments_have_the_same_salt() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let mut disk = RealDisk::open(root.path()).expect("nobody else has it");
+        let [first, second] = [(); 2].map(|()| disk.nonce().expect("there is chance"));
+        assert_ne!(first, second);
+    }
+
+    #[test]
     fn a_file_in_the_directorys_place_is_named_in_the_error() {
         let root = tempfile::tempdir().expect("a temporary directory");
         let path = root.path().join("occupied");
