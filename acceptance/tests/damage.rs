@@ -11,7 +11,7 @@ use byzantine_acceptance::comeback::{caught_up, ledgers_are_equal, votes_again};
 use byzantine_acceptance::eventually::until;
 use byzantine_acceptance::wallet::Wallet;
 use byzantine_acceptance::{Call, Launch, Service, size};
-use byzantine_sidecar::status::ObservationKind;
+use byzantine_sidecar::status::{Divergence, ObservationKind};
 
 const VICTIM: u8 = 2;
 
@@ -74,12 +74,14 @@ async fn a_database_that_was_edited_by_hand_is_named_and_rebuilt() {
             .any(|(_, kind, of)| (*kind, *of) == (ObservationKind::WrongAnswer, Some(VICTIM)))
     })
     .await;
-    let status = service
-        .status(0)
-        .await
-        .expect("a correct replica has a status");
-    let named = status.divergences.iter().find(|it| it.replica == VICTIM);
-    let named = named.expect("the status names what differed");
+    // What differed takes a question and its answer more than that something did.
+    let divergences = async || service.status(0).await.unwrap_or_default().divergences;
+    let of_victim = |all: &[Divergence]| all.iter().find(|it| it.replica == VICTIM).cloned();
+    let named = until("the status names what differed", divergences, |all| {
+        of_victim(all).is_some()
+    })
+    .await;
+    let named = of_victim(&named).unwrap();
     assert_eq!(named.request, "GET /balances");
     assert_eq!(named.sequence, balances.leaf().0);
     assert!(named.differs.pointer.is_some(), "{named:?}");
