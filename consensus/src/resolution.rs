@@ -98,7 +98,7 @@ impl Resolution {
         let promises: Vec<Promise> = opened(signed, judge, read)?;
         let members = judge.membership;
         let few = usize::from(is_on(Bug::FewPromises));
-        if promises.len() != members.n() - members.f() - few {
+        if promises.len() != (members.n() - members.f()).saturating_sub(few) {
             return Err(Rejection::Certificate);
         }
         let (quorum, weak) = (members.order_quorum(), members.f() + 1);

@@ -63,7 +63,7 @@ impl Replica {
         let slot = self.slots.get(&sequence)?;
         let run = slot.run.as_ref()?;
         let few = usize::from(is_on(Bug::FewPromises));
-        let wanted = self.config.membership.n() - self.faults() - few;
+        let wanted = (self.config.membership.n() - self.faults()).saturating_sub(few);
         let evidence = if run
             .settled_by_results(&slot.results, self.quorum())
             .is_some()

@@ -35,14 +35,8 @@ impl Slot {
         let Some(chosen) = choices.map(|it| self.chosen(it)).find(settles) else {
             return false;
         };
-        for (sender, result) in chosen {
-            match self.results.insert(sender, result.clone()) {
-                Some(first) if first.body() != result.body() => {
-                    self.second_results.insert(sender, first);
-                }
-                _ => {}
-            }
-        }
+        // For good: what RESULTs have settled, no further one unsettles.
+        self.results = chosen;
         true
     }
 
