@@ -61,3 +61,24 @@ impl Record {
         borsh::from_slice(bytes).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use byzantine_proof::Digest;
+
+    use super::*;
+    use crate::message::Vote;
+    use crate::types::{Sequence, View};
+
+    #[test]
+    fn nothing_waits_for_a_commit_certificate_to_be_on_disk() {
+        let vote = Vote {
+            view: View(0),
+            sequence: Sequence(1),
+            digest: Digest::of(b"batch"),
+        };
+        let commits = Vec::new();
+        assert!(!Record::Committed(CommitCertificate { vote, commits }).is_relied_on());
+        assert!(Record::Batch(Bytes::new()).is_relied_on());
+    }
+}

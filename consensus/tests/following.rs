@@ -164,6 +164,10 @@ fn whatever_is_altered_is_noticed_before_anything_is_kept() {
     let expires = &mut altered[place].answers[0].expires;
     *expires = UnixMillis(expires.0 - 24 * 3_600_000 + 600_000);
     assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));
+    // One that is remembered for no time that this service knows.
+    let mut altered = entries.clone();
+    altered[place].answers[0].expires.0 += 1;
+    assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));
     let mut altered = entries.clone();
     altered[place].answers.clear();
     assert_eq!(refused(&altered, &certificate), Some(Rejection::Supply));

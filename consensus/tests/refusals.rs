@@ -319,6 +319,18 @@ fn a_gateway_has_so_much_room_for_requests_and_no_more() {
 }
 
 #[test]
+fn a_word_names_so_many_requests_and_no_more() {
+    let mut group = group();
+    let named = |count: usize| {
+        let requests: Vec<Request> = (0..count).map(|it| request(&it.to_string())).collect();
+        group::words::admitted(&requests.iter().collect::<Vec<_>>())
+    };
+    assert_eq!(refused(&mut group, 1, named(GATEWAY_REQUESTS)), []);
+    let many = named(GATEWAY_REQUESTS + 1);
+    assert_eq!(refused(&mut group, 1, many), [Rejection::TooMany; 3]);
+}
+
+#[test]
 fn a_member_promises_a_sequence_once() {
     let mut group = group();
     let promise = |leaves| {

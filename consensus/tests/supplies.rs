@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Batch, Entry, Event, Fetch, Frame, Message, Notice, Rejection, Sequence, Supply, UnixMillis,
-    View, Vote,
+    Batch, Entry, Event, Fetch, Frame, Message, Notice, Rejection, Request, Sequence, Settlement,
+    Supply, UnixMillis, View, Vote,
 };
 use byzantine_proof::Digest;
 use group::Group;
@@ -92,6 +92,39 @@ fn what_is_altered_is_refused_whole() {
 }
 
 #[test]
+fn a_body_that_its_batch_does_not_name_is_not_kept() {
+    let (mut group, mut entries) = behind();
+    let named = Request::decode(&entries[0].requests[0]).unwrap();
+    let mut stray = named.clone();
+    stray.key = "stray".to_owned();
+    entries[0].requests.push(stray.encode());
+    assert_eq!(supplied(&mut group, entries), (2, vec![]));
+    assert_eq!(given_bodies(&mut group, 3, &stray), "");
+    assert_eq!(
+        given_bodies(&mut group, 3, &named),
+        "3: gives 2 1 requests\n"
+    );
+}
+
+#[test]
+fn what_a_stable_checkpoint_covers_is_the_ledgers() {
+    let mut group = Group::new(4, 1, 2);
+    group.stabilize();
+    let requests = ["a", "b", "c"].map(|key| {
+        let request = group.request(1, key, "/");
+        group.stabilize();
+        request
+    });
+    let digests: Vec<Digest> = group.nodes[0].ledger.iter().map(digest).collect();
+    for (place, given) in [(0, false), (1, false), (2, true)] {
+        let bodies = given_bodies(&mut group, 0, &requests[place]);
+        assert_eq!(bodies.contains("gives 2 1 requests"), given, "{bodies}");
+        let batches = given_batches(&mut group, 0, digests[place]);
+        assert_eq!(batches.contains("gives 2 1 batches"), given, "{batches}");
+    }
+}
+
+#[test]
 fn an_answer_that_differs_is_taken_as_its_result_named_it() {
     let mut group = Group::new(4, 1, 8);
     group.nodes[3].odd_app = true;
@@ -155,6 +188,26 @@ fn a_checkpoint_that_was_missed_becomes_stable_by_a_peers_entry() {
     assert_eq!(stable(&group, 3), 20);
 }
 
+/// What a member gives member 2, which asks for one request's body.
+fn given_bodies(group: &mut Group, id: usize, request: &Request) -> String {
+    given(group, id, Fetch::Requests(vec![request.id()]))
+}
+
+fn given_batches(group: &mut Group, id: usize, digest: Digest) -> String {
+    given(group, id, Fetch::Batches(vec![digest]))
+}
+
+fn given(group: &mut Group, id: usize, fetch: Fetch) -> String {
+    group.talk.take();
+    let (from, frame) = (group::replica_id(2), Frame::Fetch(fetch));
+    group.handle(id, Event::Received { from, frame });
+    group.talk.take()
+}
+
+fn digest(settlement: &Settlement) -> Digest {
+    Batch::decode(&settlement.batch).unwrap().digest()
+}
+
 fn null_batch(sequence: u64) -> (Batch, Vote) {
     let sequence = Sequence(sequence);
     let batch = Batch {
@@ -177,13 +230,7 @@ fn a_batch_that_nobody_named_is_not_kept() {
     let mut group = Group::new(4, 1, 8);
     group.stabilize();
     let (batch, vote) = null_batch(3);
-    let ask = |group: &mut Group| {
-        group.talk.take();
-        let frame = Frame::Fetch(Fetch::Batches(vec![vote.digest]));
-        let from = group::replica_id(2);
-        group.handle(1, Event::Received { from, frame });
-        group.talk.take()
-    };
+    let ask = |group: &mut Group| given_batches(group, 1, vote.digest);
     group.supply(3, 1, Supply::Batches(vec![batch.encode()]));
     assert_eq!(ask(&mut group), "");
     group.forge_to(&[1], 0, &[Message::PrePrepare(vote)]);

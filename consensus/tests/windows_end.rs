@@ -12,7 +12,8 @@ mod group;
 use std::time::Duration;
 
 use byzantine_consensus::{
-    Batch, Message, Request, Sequence, StatusReport, UnixMillis, View, Vote,
+    Batch, Evidence, Message, Notice, Promise, Rejection, ReplicaId, Request, Resolution, Sequence,
+    StatusReport, UnixMillis, View, Vote,
 };
 use group::Group;
 
@@ -22,17 +23,44 @@ const LAST_FOR_REQUESTS: u64 = 24;
 
 /// Whether backup 1 agrees when member 0 proposes these at a sequence.
 fn agrees(group: &mut Group, sequence: u64, requests: &[&Request]) -> bool {
-    let sequence = Sequence(sequence);
     let batch = Batch {
-        sequence,
+        sequence: Sequence(sequence),
         time: (!requests.is_empty()).then(|| UnixMillis(group.time().unix.0)),
         requests: requests.iter().map(|request| request.id()).collect(),
         admissions: requests.iter().map(|_| group::words::word(2)).collect(),
         resolutions: vec![],
     };
+    agrees_to(group, &batch)
+}
+
+/// The same for a RESOLVE of sequence 1, on the word of these.
+fn agrees_to_resolve(group: &mut Group, sequence: u64, promised_by: &[usize]) -> bool {
+    let promise = Promise {
+        sequence: Sequence(1),
+        leaves: vec![None],
+        answers: vec![],
+    };
+    let promises = promised_by.iter();
+    let promises = promises.flat_map(|id| group.sign(*id, &[Message::Promise(promise.clone())]));
+    let resolution = Resolution {
+        sequence: Sequence(1),
+        leaves: 1,
+        evidence: Evidence::Promises(promises.collect()),
+    };
+    let batch = Batch {
+        sequence: Sequence(sequence),
+        time: None,
+        requests: vec![],
+        admissions: vec![],
+        resolutions: vec![resolution],
+    };
+    agrees_to(group, &batch)
+}
+
+fn agrees_to(group: &mut Group, batch: &Batch) -> bool {
     let vote = Vote {
         view: View(0),
-        sequence,
+        sequence: batch.sequence,
         digest: batch.digest(),
     };
     group.talk.take();
@@ -51,6 +79,37 @@ fn neither_requests_nor_null_batches_belong_there() {
     assert!(agrees(&mut group, LAST_FOR_REQUESTS - 1, &[&waiting]));
     assert!(!agrees(&mut group, LAST_FOR_REQUESTS + 1, &[]));
     assert!(!agrees(&mut group, LAST_FOR_REQUESTS + 2, &[&waiting]));
+}
+
+#[test]
+fn one_batch_of_resolves_a_view_belongs_there_and_any_number_before_it() {
+    let mut group = Group::new(4, 1, INTERVAL);
+    group.stabilize();
+    group.crash(0);
+    for sequence in [2, 3, LAST_FOR_REQUESTS, LAST_FOR_REQUESTS + 1] {
+        assert!(agrees_to_resolve(&mut group, sequence, &[1, 2, 3]));
+    }
+    assert!(!agrees_to_resolve(
+        &mut group,
+        LAST_FOR_REQUESTS + 2,
+        &[1, 2, 3]
+    ));
+}
+
+#[test]
+fn a_resolve_without_its_reasons_is_declined() {
+    let mut group = Group::new(4, 1, INTERVAL);
+    group.stabilize();
+    group.crash(0);
+    group.notices.clear();
+    assert!(!agrees_to_resolve(&mut group, 2, &[1, 2]));
+    let (rejection, kind) = (Rejection::Certificate, "PRE-PREPARE");
+    let told = Notice::Rejected {
+        replica: ReplicaId(0),
+        rejection,
+        kind,
+    };
+    assert_eq!(group.notices, [(1, told)]);
 }
 
 /// Everything up to the window's end is certified, but no checkpoint is stable: nobody hears the
@@ -108,7 +167,7 @@ fn results_are_shown_to_whoever_promises_what_is_not_certified_yet() {
     let mut group = Group::new(4, 1, INTERVAL);
     group.stabilize();
     let shown = |group: &mut Group, sequence: u64| {
-        let promise = byzantine_consensus::Promise {
+        let promise = Promise {
             sequence: Sequence(sequence),
             leaves: vec![None],
             answers: vec![],

@@ -95,6 +95,33 @@ fn a_base_is_cut_into_groups_whatever_the_length_of_its_records() {
 }
 
 #[test]
+fn a_base_is_in_memory_once_and_four_mebibytes_of_it_twice() {
+    const MEBIBYTE: usize = 1 << 20;
+    let disk = SimulatedDisk::default();
+    let (mut journal, _) = Journal::open(disk.clone(), Limits::default()).expect("an empty disk");
+    let base: Vec<Vec<u8>> = vec![vec![7; MEBIBYTE]; 9];
+    journal.compact(&base).expect("a working disk");
+    let longest = disk.longest_write();
+    assert!(
+        (3 * MEBIBYTE..=4 * MEBIBYTE).contains(&longest),
+        "{longest}"
+    );
+}
+
+#[test]
+fn a_segment_is_filled_by_whole_stretches() {
+    const STRETCH: usize = 256 << 10;
+    let disk = SimulatedDisk::default();
+    let (mut journal, _) = Journal::open(disk.clone(), Limits::default()).expect("an empty disk");
+    for length in [100, STRETCH - 4096, 3 * STRETCH + 1, 10] {
+        journal.append(&vec![7; length]).expect("short enough");
+        journal.sync().expect("a working disk");
+        let segments = disk.segments();
+        assert_eq!(disk.length_of(&segments[0]) % STRETCH, 0, "after {length}");
+    }
+}
+
+#[test]
 fn a_sync_is_one_write_one_fdatasync_and_the_seal() {
     let disk = SimulatedDisk::default();
     let (mut journal, _) = Journal::open(disk.clone(), Limits::default()).expect("an empty disk");

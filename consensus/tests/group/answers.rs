@@ -10,6 +10,7 @@ pub(super) fn answer(
     execution: &Execution,
     index: u32,
     body: String,
+    long_field: usize,
     membership: &Membership,
 ) -> Answer {
     let item = &execution.items[usize::try_from(index).unwrap()];
@@ -23,19 +24,21 @@ pub(super) fn answer(
         Verdict::Reused => (LeafKind::Reused, 422),
         Verdict::Limit(_) => (LeafKind::Limit, 429),
     };
-    seal(membership, place, &item.request, kind, status, body)
+    let said = (kind, status, body, long_field);
+    seal(membership, place, &item.request, said)
 }
 
 fn seal(
     membership: &Membership,
     place: Place,
     request: &Request,
-    kind: LeafKind,
-    status: u16,
-    body: String,
+    (kind, status, body, long_field): (LeafKind, u16, String, usize),
 ) -> Answer {
     let names = RequestFields::new([]).unwrap();
-    let block = FieldBlock::build(names, [("content-type", &b"text/plain"[..])]).unwrap();
+    let long = "x".repeat(long_field);
+    let long = (long_field > 0).then_some(("x-long", long.as_bytes()));
+    let fields = std::iter::once(("content-type", &b"text/plain"[..])).chain(long);
+    let block = FieldBlock::build(names, fields).unwrap();
     let leaf = ResponseLeaf {
         origin: membership.origin().clone(),
         sequence: place.sequence.0,
@@ -70,6 +73,7 @@ impl VerdictWriter for Verdicts {
             why.lost,
             if why.content { "differs" } else { "is equal" }
         );
-        seal(&self.0, place, request, LeafKind::Verdict, 502, body)
+        let said = (LeafKind::Verdict, 502, body, 0);
+        seal(&self.0, place, request, said)
     }
 }

@@ -1,7 +1,9 @@
 //! What a faulty member says, and what one member gives another unasked.
 
 use bytes::Bytes;
-use byzantine_consensus::{Envelope, Event, Frame, Message, SignedMessage, Supply, open};
+use byzantine_consensus::{
+    Authority, Envelope, Event, Frame, Message, SignedMessage, Supply, open,
+};
 use byzantine_proof::Digest;
 
 use super::{Group, replica_id};
@@ -42,6 +44,39 @@ impl Group {
     /// What a faulty member signed for somebody, shown by another one.
     pub fn show(&mut self, from: usize, to: usize, id: usize, messages: &[Message]) {
         let signed = self.sign(id, messages);
+        self.relay(from, to, signed);
+    }
+
+    /// An envelope that one member signed, over the link of another.
+    pub fn pass_on(&mut self, from: usize, to: usize, id: usize, messages: &[Message]) {
+        let authority = self.authority(id);
+        self.seal(from, to, (id, authority.as_ref()), messages);
+    }
+
+    /// An envelope in the name of a member that did not sign it.
+    pub fn pretend(&mut self, to: usize, id: usize, messages: &[Message]) {
+        let authority = self.authority(to);
+        self.seal(id, to, (id, authority.as_ref()), messages);
+    }
+
+    fn seal(
+        &mut self,
+        from: usize,
+        to: usize,
+        (id, authority): (usize, &dyn Authority),
+        messages: &[Message],
+    ) {
+        let origin = Digest::of(self.membership.origin().as_str().as_bytes());
+        let frame = Frame::Envelope {
+            envelope: Envelope::seal(&origin, replica_id(id), messages, authority),
+            batches: vec![],
+        };
+        let from = replica_id(from);
+        self.handle(to, Event::Received { from, frame });
+    }
+
+    /// What one member says that others signed.
+    pub fn relay(&mut self, from: usize, to: usize, signed: Vec<SignedMessage>) {
         let (from, frame) = (replica_id(from), Frame::Relay(signed));
         self.handle(to, Event::Received { from, frame });
     }

@@ -47,6 +47,8 @@ pub struct Node {
     pub lying_app: bool,
     /// Whether its app answers like no other one, but for what begins with /even.
     pub odd_app: bool,
+    /// How long a field its app's answers have besides.
+    pub long_field: usize,
     /// Whether its app stands still.
     pub paused_app: bool,
 }
@@ -469,6 +471,7 @@ impl Node {
             id,
             lying_app: false,
             odd_app: false,
+            long_field: 0,
             paused_app: false,
         }
     }
@@ -555,9 +558,8 @@ impl Node {
                     format!("{}{ordinal}", odd.or(lie).unwrap_or_default())
                 }
             };
-            outcomes.push(Outcome::Answer(answer(
-                execution, item.index, body, membership,
-            )));
+            let answer = answer(execution, item.index, body, self.long_field, membership);
+            outcomes.push(Outcome::Answer(answer));
         }
         outcomes
     }

@@ -56,6 +56,7 @@ struct World {
     nonces: u64,
     syncs: u64,
     writes: u64,
+    longest_write: usize,
     fail_next_sync: bool,
 }
 
@@ -90,6 +91,17 @@ impl SimulatedDisk {
     pub(crate) fn writes_and_syncs(&self) -> (u64, u64) {
         let world = self.0.borrow();
         (world.writes, world.syncs)
+    }
+
+    /// The longest write so far, in bytes.
+    pub(crate) fn longest_write(&self) -> usize {
+        self.0.borrow().longest_write
+    }
+
+    /// How long a file is, in bytes.
+    pub(crate) fn length_of(&self, name: &str) -> usize {
+        let world = self.0.borrow();
+        world.contents[world.names[name]].current.len()
     }
 
     /// Lets the next sync of a file report an error and persist nothing.
@@ -310,6 +322,7 @@ impl DiskFile for SimulatedFile {
         let mut world = self.world.borrow_mut();
         let result = world.step();
         world.writes += 1;
+        world.longest_write = world.longest_write.max(bytes.len());
         // The write during which the power goes may reach the disk in part.
         if !world.dark() {
             let offset = usize::try_from(offset).expect("simulated files are small");
