@@ -132,3 +132,29 @@ fn what_was_kept_as_answered_waits_again_once_its_key_is_forgotten() {
     let standing = group.nodes[1].replica.as_ref().unwrap().standing();
     assert_eq!((standing.pooled, standing.view), (0, view));
 }
+
+#[test]
+fn what_was_answered_is_not_proposed_again_for_a_batch_that_named_it() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    let paid = group.request(1, "k", "/pay");
+    group.stabilize();
+    for key in ["a", "b", "c"] {
+        group.request(2, key, "/");
+        group.stabilize();
+    }
+    // The primary of the next view alone heard of that batch, which does not prepare.
+    group.crash(0);
+    let votes = ["PRE-PREPARE", "PREPARE"].map(|kind| (1, kind));
+    group.withheld.extend(votes);
+    propose(&mut group, &[1], 5, &paid);
+    group.forge_to(&[1], 2, &[group::words::requests(&[&paid])]);
+    group.request(2, "next", "/");
+    group.advance(Duration::from_secs(10));
+    group.heal();
+    group.advance(Duration::from_secs(10));
+    let ledger = &group.nodes[2].ledger;
+    let batches = ledger.iter().map(|it| Batch::decode(&it.batch).unwrap());
+    let naming = batches.filter(|batch| batch.requests.contains(&paid.id()));
+    assert_eq!((naming.count(), group.calls(2)), (1, 5));
+}

@@ -176,6 +176,19 @@ fn a_primary_is_given_what_its_gateway_asked_of_some_once_more() {
 }
 
 #[test]
+fn what_was_on_its_way_to_the_primary_while_it_ran_is_not_decided_twice() {
+    let (mut group, refused) = group_with_a_refusal(8);
+    let bodies = Supply::Requests(vec![refused.encode()]);
+    group.supply(3, 0, bodies.clone());
+    group.advance(Duration::from_millis(600));
+    assert_eq!(verdicts(&group), [true, false]);
+    // By now somebody must be waiting for it still.
+    group.supply(3, 0, bodies);
+    group.advance(Duration::from_millis(100));
+    assert_eq!(verdicts(&group), [true, false, false]);
+}
+
+#[test]
 fn so_it_is_when_a_checkpoint_has_cut_what_it_knew_of_that() {
     let mut group = Group::with_quota(4, 1, 2, 1);
     group.stabilize();

@@ -13,7 +13,9 @@ mod group;
 use std::time::Duration;
 
 use byzantine_consensus::limits::{DIFFERENCES, PROMISE_BYTES};
-use byzantine_consensus::{Event, KeySource, Message, Outcome, Request, ResultVote, Sequence};
+use byzantine_consensus::{
+    Event, KeySource, Message, Outcome, Promise, Request, ResultVote, Sequence,
+};
 use group::Group;
 
 /// A quarter of the request timeout.
@@ -104,6 +106,38 @@ fn what_is_settled_but_for_its_place_in_the_order_is_not_promised() {
         assert!(talk.contains(&once), "{talk}");
     }
     assert!(!talk.contains("PROMISE of 0 answers"), "{talk}");
+}
+
+#[test]
+fn what_results_had_settled_here_gives_way_to_what_was_resolved() {
+    let mut group = group();
+    group.nodes[2].odd_app = true;
+    group.withheld.insert((1, "RESULT"));
+    group.request(1, "k", "/");
+    group.crash(3);
+    group.stabilize();
+    // The liar agrees with member 1 where that hears it, and with nobody elsewhere.
+    let replica = group.nodes[1].replica.as_ref().unwrap();
+    let leaf = replica.outcome(Sequence(1), 0).unwrap().leaf_hash();
+    for (peers, leaf) in [(&[1][..], Some(leaf)), (&[0, 2], None)] {
+        let sequence = Sequence(1);
+        let leaves = vec![leaf];
+        let result = Message::Result(ResultVote { sequence, leaves });
+        group.forge_to(peers, 3, &[result]);
+    }
+    assert!(group.talk.take().contains("1: says ATTEST"));
+    let promise = Promise {
+        sequence: Sequence(1),
+        leaves: vec![None],
+        answers: vec![],
+    };
+    group.forge_to(&[0, 2], 3, &[Message::Promise(promise)]);
+    group.advance(4 * PATIENCE);
+    let up = || group.nodes[..3].iter();
+    let mut standings = up().map(|node| node.replica.as_ref().unwrap().standing());
+    assert!(standings.all(|standing| standing.certified == Sequence(2)));
+    let verdicts = up().map(|node| node.ledger[0].answers[0].answer.is_verdict());
+    assert_eq!(verdicts.collect::<Vec<_>>(), [true; 3]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use byzantine_consensus::{
     Batch, Event, KeySource, Message, Request, Sequence, Subject, Supply, Suspicion, UnixMillis,
     View, Vote,
 };
+use byzantine_proof::Digest;
 use group::Group;
 
 fn requests(name: &str, count: usize) -> Vec<Request> {
@@ -84,4 +85,26 @@ fn what_an_earlier_view_left_behind_is_given_to_the_primary_of_this_one() {
     group.advance(Duration::from_millis(1500));
     let talk = group.talk.take();
     assert!(talk.contains("2: gives 1 1 requests"), "{talk}");
+}
+
+#[test]
+fn a_proposal_that_a_correct_backup_has_is_asked_for_once() {
+    let mut group = Group::new(7, 2, 8);
+    group.stabilize();
+    let vote = Vote {
+        view: View(0),
+        sequence: Sequence(1),
+        digest: Digest::of(b"a batch that member 6 never saw"),
+    };
+    let asks = |group: &mut Group, backup: usize| {
+        group.talk.take();
+        group.forge_to(&[6], backup, &[Message::Prepare(vote)]);
+        group.advance(Duration::from_millis(100));
+        let talk = group.talk.take();
+        let asks = |line: &&str| line.starts_with("6: asks") && line.contains("the proposal at 1");
+        talk.lines().filter(asks).count()
+    };
+    // Two may be liars; of three, one is not, and all that can be needed are asked.
+    let asked = [1, 2, 3, 4, 5].map(|backup| asks(&mut group, backup));
+    assert_eq!(asked, [0, 0, 3, 0, 0]);
 }

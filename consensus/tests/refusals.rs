@@ -372,6 +372,29 @@ fn a_contradiction_that_another_shows_is_one() {
 }
 
 #[test]
+fn where_somebody_stands_and_what_his_clients_want_only_he_says() {
+    let mut group = group();
+    group.crash(3);
+    let stands = [Message::Status(StatusReport {
+        awaits: Sequence(5),
+        ..StatusReport::default()
+    })];
+    let wants = [group::words::requests(&[&request("k")])];
+    let committed = |group: &mut Group| {
+        group.advance(Duration::from_secs(1));
+        let replica = group.nodes[0].replica.as_ref().unwrap();
+        replica.standing().committed.0
+    };
+    group.show(2, 0, 3, &stands);
+    group.show(2, 0, 3, &wants);
+    assert_eq!((committed(&mut group), group.calls(0)), (0, 0));
+    group.forge_to(&[0], 3, &stands);
+    assert_eq!((committed(&mut group), group.calls(0)), (5, 0));
+    group.forge_to(&[0], 3, &wants);
+    assert_eq!((committed(&mut group), group.calls(0)), (6, 1));
+}
+
+#[test]
 fn an_envelope_holds_so_many_messages_and_no_more() {
     let votes = |count: usize| -> Vec<Message> {
         let sequences = (1..=count).map(|it| it as u64);

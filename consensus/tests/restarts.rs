@@ -11,7 +11,7 @@ mod group;
 
 use std::time::Duration;
 
-use byzantine_consensus::{Event, View};
+use byzantine_consensus::{Event, Message, Record, View, open_one};
 use group::Group;
 
 #[test]
@@ -30,6 +30,32 @@ fn a_result_that_was_torn_off_is_said_again_and_the_app_is_not_asked_again() {
     group.stabilize();
     let talk = group.talk.take();
     assert!(!talk.contains("2: records Executed"), "{talk}");
+}
+
+#[test]
+fn a_compacted_log_keeps_the_results_that_its_attestation_rests_on() {
+    let mut group = Group::new(4, 1, 8);
+    group.stabilize();
+    group.withheld.extend((0..4).map(|id| (id, "ATTEST")));
+    group.request(1, "settled", "/");
+    group.stabilize();
+    group.withheld.extend([(2, "RESULT"), (3, "RESULT")]);
+    group.request(1, "open", "/");
+    group.stabilize();
+    let replica = group.nodes[0].replica.as_ref().unwrap();
+    let (origin, authority) = (replica.origin_digest(), group.authority(0));
+    let results = replica.journal_base().into_iter().filter_map(|record| {
+        let Record::Accepted(signed) = record else {
+            return None;
+        };
+        let opened = open_one(&origin, &signed, authority.as_ref()).unwrap();
+        match opened.body() {
+            Message::Result(vote) => Some((vote.sequence.0, signed.sender.0)),
+            _ => None,
+        }
+    });
+    let results: Vec<(u64, u8)> = results.collect();
+    assert_eq!(results, [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0)]);
 }
 
 #[test]

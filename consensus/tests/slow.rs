@@ -187,6 +187,24 @@ fn a_view_that_ended_otherwise_makes_nobody_patient() {
 }
 
 #[test]
+fn one_that_was_left_for_its_slowness_makes_the_next_ones_limit_twice_as_wide() {
+    let mut group = group((1, 1));
+    group.stalls.insert(1, Duration::from_millis(300));
+    group.stalls.insert(2, Duration::from_millis(75));
+    let mut load = Load::new(group, &[0, 3], 4);
+    load.run(Duration::from_secs(2));
+    assert_eq!(load.view(), 0, "so fast can it be done");
+    let (view, subject) = (View(0), Subject::NewView);
+    for sender in 1..4 {
+        let suspicion = Suspicion { view, subject };
+        load.group
+            .forge(sender, &[Message::Suspect(suspicion)], &[]);
+    }
+    load.run(Duration::from_secs(20));
+    assert_eq!((load.view(), load.reasons().last()), (2, Some(&"slow")));
+}
+
+#[test]
 fn liars_who_cry_slow_evict_nobody() {
     let mut group = Group::new(7, 2, 64);
     group.latency = (Duration::from_millis(4), Duration::from_millis(8));

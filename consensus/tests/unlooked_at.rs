@@ -1,5 +1,5 @@
-//! What is left out before its signature is checked: votes that are here, or that a certificate
-//! does not need. Whatever says anything else is looked at. A forged signature tells which is which.
+//! What is left out before its signature is checked: votes that are here, or that a certificate has
+//! no need of. Whatever says anything else is looked at. A forged signature tells which is which.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[allow(

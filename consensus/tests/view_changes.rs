@@ -10,6 +10,8 @@
 )]
 mod group;
 
+use std::time::Duration;
+
 use byzantine_consensus::{
     Message, NewView, Notice, PreparedCertificate, Rejection, Sequence, SignedMessage, Subject,
     Suspicion, View, ViewChange, Vote,
@@ -73,8 +75,8 @@ fn refused(group: &mut Group, sender: usize, message: Message) -> Vec<Rejection>
 }
 
 fn view(group: &Group) -> (u64, bool) {
-    let standing = group.nodes[0].replica.as_ref().unwrap().standing();
-    (standing.view.0, standing.changing)
+    let replica = group.nodes[0].replica.as_ref().unwrap();
+    (replica.view().0, replica.standing().changing)
 }
 
 #[test]
@@ -141,4 +143,60 @@ fn a_new_view_rests_on_view_changes_for_itself() {
     let message = new_view(&group, &[1, 2, 3], 1);
     assert_eq!(refused(&mut group, 1, message), []);
     assert_eq!(view(&group), (1, false));
+}
+
+#[test]
+fn what_its_checkpoint_covers_is_not_proposed_afresh_to_one_that_is_behind() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    group.isolate(3);
+    for key in ["a", "b", "c", "d"] {
+        group.request(0, key, "/");
+        group.stabilize();
+    }
+    // It hears the others again, and cannot ask them for anything.
+    group.cut.retain(|(from, _)| *from == 3);
+    let (view, subject) = (View(0), Subject::NewView);
+    for sender in 1..4 {
+        let suspicion = Suspicion { view, subject };
+        group.forge(sender, &[Message::Suspect(suspicion)], &[]);
+    }
+    group.stabilize();
+    let behind = group.nodes[3].replica.as_ref().unwrap().standing();
+    assert_eq!((behind.view, behind.stable), (View(1), Sequence(0)));
+    for (sequence, expected) in [(4, &[Rejection::NotReproposed][..]), (5, &[])] {
+        group.notices.clear();
+        let vote = Vote {
+            view: View(1),
+            sequence: Sequence(sequence),
+            digest: Digest::of(b"batch"),
+        };
+        group.forge_to(&[3], 1, &[Message::PrePrepare(vote)]);
+        let told = group.notices.iter().filter_map(|(_, notice)| match notice {
+            Notice::Rejected { rejection, .. } => Some(*rejection),
+            _ => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), expected, "{sequence}");
+    }
+}
+
+#[test]
+fn whoever_left_a_view_does_not_wait_for_the_next_one_for_ever() {
+    let mut group = group();
+    group.withheld.extend((0..4).map(|id| (id, "VIEW-CHANGE")));
+    let suspicion = Suspicion {
+        view: View(0),
+        subject: Subject::NewView,
+    };
+    for sender in 0..4 {
+        group.forge(sender, &[Message::Suspect(suspicion)], &[]);
+    }
+    assert_eq!(view(&group), (1, true));
+    group.talk.take();
+    group.advance(Duration::from_secs(7));
+    assert!(!group.talk.take().contains("says SUSPECT"));
+    group.advance(Duration::from_secs(10));
+    let talk = group.talk.take();
+    assert!(talk.contains("0: says SUSPECT"), "{talk}");
+    assert_eq!(view(&group), (2, true), "{talk}");
 }

@@ -176,6 +176,13 @@ mod tests {
         assert_ne!(first, second);
     }
 
+    /// The operating system refuses to sync what is no file on a disk: so it was asked.
+    #[test]
+    fn a_sync_is_the_operating_systems() {
+        let mut nowhere = File::open("/dev/null").expect("every Unix has it");
+        DiskFile::sync_data(&mut nowhere).expect_err("nothing to sync there");
+    }
+
     #[test]
     fn a_file_in_the_directorys_place_is_named_in_the_error() {
         let root = tempfile::tempdir().expect("a temporary directory");

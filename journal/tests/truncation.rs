@@ -42,6 +42,16 @@ fn segments_roll_and_are_read_back_as_one() {
 }
 
 #[test]
+fn a_group_longer_than_a_segment_is_not_preceded_by_an_empty_one() {
+    let disk = SimulatedDisk::default();
+    let (mut journal, _) = Journal::open(disk.clone(), SMALL).expect("an empty disk");
+    for segments in 1..4 {
+        fill(&mut journal, &[vec![7; 4096]]);
+        assert_eq!(disk.segments().len(), segments);
+    }
+}
+
+#[test]
 fn compaction_leaves_one_segment_with_the_base_and_what_was_buffered_follows() {
     let disk = SimulatedDisk::default();
     let (mut journal, _) = Journal::open(disk.clone(), SMALL).expect("an empty disk");

@@ -18,8 +18,8 @@ use byzantine_consensus::limits::GATEWAY_KEYS;
 use byzantine_consensus::{
     Abstention, Authority, Certificate, CommitCertificate, Config, Effects, Entry, Event,
     Execution, Fetch, Frame, KeySource, Keys, LedgerState, Message, Notice, Outcome, Record,
-    Recovered, Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement, Supply,
-    Time, UnixMillis, Verdict, open_one,
+    Recovered, Released, RememberedKey, Replica, ReplicaId, Request, Sequence, Settlement,
+    SharedFrame, Supply, Time, UnixMillis, Verdict, open_one,
 };
 use byzantine_proof::Membership;
 use byzantine_proof::tree::{Frontier, leaf_hash};
@@ -281,7 +281,10 @@ impl Group {
         if let Some(compaction) = released.compaction {
             self.nodes[id].compact(&compaction.base);
         }
-        for sealed in released.sealed {
+        for (envelope, sealed) in released.envelopes.into_iter().zip(released.sealed) {
+            let count = envelope.messages.len();
+            let shared = SharedFrame::sealed(envelope, vec![], &sealed);
+            assert_eq!(shared.messages().map(<[_]>::len), Some(count));
             self.handle(id, Event::Sealed(sealed));
         }
     }
@@ -302,6 +305,7 @@ impl Group {
             }
         }
         for (peer, frame) in &released.direct {
+            assert_ne!(*peer, replica_id(id), "nobody asks itself: {frame:?}");
             let frame = self.without_withheld(id, frame.clone());
             self.post(id, usize::from(peer.0), frame, false);
         }
