@@ -218,7 +218,8 @@ impl Replica {
         {
             let sequence = entry.commit.vote.sequence;
             self.adopt_checkpoint(&entry, effects)?;
-            if sequence > self.certified && sequence <= self.certified + self.window() {
+            let wanted = self.certified.next()..=self.certified + self.window();
+            if wanted.contains(&sequence) {
                 self.adoptable.insert(sequence, entry);
             }
         }
