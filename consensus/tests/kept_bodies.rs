@@ -13,7 +13,7 @@ mod group;
 use std::time::Duration;
 
 use byzantine_consensus::{
-    Batch, Message, Request, Sequence, Supply, UnixMillis, Verdict, View, Vote,
+    Batch, Message, Request, Sequence, Subject, Supply, Suspicion, UnixMillis, Verdict, View, Vote,
 };
 use group::Group;
 
@@ -149,9 +149,13 @@ fn what_was_answered_is_not_proposed_again_for_a_batch_that_named_it() {
     group.withheld.extend(votes);
     propose(&mut group, &[1], 5, &paid);
     group.forge_to(&[1], 2, &[group::words::requests(&[&paid])]);
-    group.request(2, "next", "/");
-    group.advance(Duration::from_secs(10));
+    let (view, subject) = (View(0), Subject::NewView);
+    for sender in 0..4 {
+        let suspicion = Suspicion { view, subject };
+        group.forge(sender, &[Message::Suspect(suspicion)], &[]);
+    }
     group.heal();
+    group.request(2, "next", "/");
     group.advance(Duration::from_secs(10));
     let ledger = &group.nodes[2].ledger;
     let batches = ledger.iter().map(|it| Batch::decode(&it.batch).unwrap());
