@@ -190,7 +190,7 @@ fn a_view_that_ended_otherwise_makes_nobody_patient() {
 fn one_that_was_left_for_its_slowness_makes_the_next_ones_limit_twice_as_wide() {
     let mut group = group((1, 1));
     group.stalls.insert(1, Duration::from_millis(300));
-    group.stalls.insert(2, Duration::from_millis(75));
+    group.stalls.insert(2, Duration::from_millis(150));
     let mut load = Load::new(group, &[0, 3], 4);
     load.run(Duration::from_secs(2));
     assert_eq!(load.view(), 0, "so fast can it be done");
