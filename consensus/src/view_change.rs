@@ -3,7 +3,6 @@
 //! q suspicions are needed to leave a view, so f liars and one slow link evict nobody; and a
 //! VIEW-CHANGE carries them, so a single valid one moves everyone.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use byzantine_proof::{Digest, ReplicaId};
@@ -57,10 +56,9 @@ impl Replica {
     /// Once a view; and again, now and then, when something else is late: the others cannot fetch
     /// and time a request of which they never heard.
     fn may_suspect(&self, subject: Subject) -> bool {
-        match self.suspected.cmp(&Some(self.view)) {
-            Ordering::Less => return true,
-            Ordering::Greater => return false,
-            Ordering::Equal => {}
+        let suspected = self.suspected.cmp(&Some(self.view));
+        if suspected.is_ne() {
+            return suspected.is_lt();
         }
         let said = self.suspicions.get(&self.config.replica);
         let other = said.is_some_and(|said| said.body().subject != subject);

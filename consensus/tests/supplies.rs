@@ -164,6 +164,22 @@ fn an_answer_that_differs_is_taken_as_its_result_named_it() {
 
 #[test]
 fn a_checkpoint_that_was_missed_becomes_stable_by_a_peers_entry() {
+    let mut group = group_with_a_missed_checkpoint();
+    let entries = group.nodes[1].entries(Sequence(20));
+    group.supply(1, 3, Supply::Entries(entries[..1].to_vec()));
+    assert_eq!(stable(&group, 3), 20);
+}
+
+#[test]
+fn that_entry_is_asked_for() {
+    let mut group = group_with_a_missed_checkpoint();
+    group.heal();
+    group.advance(Duration::from_secs(3));
+    assert_eq!(stable(&group, 3), 20);
+}
+
+/// Members hold a certificate for 21. The checkpoint before it is stable at all but member 3.
+fn group_with_a_missed_checkpoint() -> Group {
     let mut group = Group::new(4, 1, 20);
     group.stabilize();
     group.withheld.extend((0..4).map(|id| (id, "ATTEST")));
@@ -175,17 +191,16 @@ fn a_checkpoint_that_was_missed_becomes_stable_by_a_peers_entry() {
     group.heal();
     group.request(1, "late", "/");
     group.stabilize();
-    let stable = |group: &Group, id: usize| {
-        let standing = group.nodes[id].replica.as_ref().unwrap().standing();
-        assert_eq!(standing.certified, Sequence(21));
-        standing.stable.0
-    };
     group.isolate(3);
     group.advance(Duration::from_secs(3));
     assert_eq!((stable(&group, 1), stable(&group, 3)), (20, 0));
-    let entries = group.nodes[1].entries(Sequence(20));
-    group.supply(1, 3, Supply::Entries(entries[..1].to_vec()));
-    assert_eq!(stable(&group, 3), 20);
+    group
+}
+
+fn stable(group: &Group, id: usize) -> u64 {
+    let standing = group.nodes[id].replica.as_ref().unwrap().standing();
+    assert_eq!(standing.certified, Sequence(21));
+    standing.stable.0
 }
 
 /// What a member gives member 2, which asks for one request's body.
