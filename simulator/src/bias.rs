@@ -16,6 +16,8 @@ struct Bias {
     members: &'static [usize],
     /// Whether liars are left out: they use up the faults that f allows.
     honest: bool,
+    /// Whether clients keep away from liars, who would refuse them in their own name.
+    shun: bool,
     /// Whether most requests come after the chaos, and many of them.
     long: bool,
 }
@@ -64,6 +66,7 @@ pub(crate) fn biased(options: Options, bug: Bug, number: u64) -> Options {
             options.requests
         },
         chaos: bias.long.then_some(SHORT_CHAOS).or(options.chaos),
+        shun: bias.shun || options.shun,
         ..options
     }
 }
@@ -121,6 +124,7 @@ fn of(bug: &str) -> Bias {
         faults,
         members,
         honest: HONEST.contains(&bug),
+        shun: bug == "limit-for-all",
         long: bug == "reset-at-once",
     }
 }

@@ -87,6 +87,12 @@ impl World {
         }
     }
 
+    /// What a liar wants its own core to hear, on no network.
+    pub(super) fn tell_itself(&mut self, slot: usize, frame: &Arc<SharedFrame>) {
+        let (from, to, frame) = (slot, slot, Arc::clone(frame));
+        self.at(0, Happening::Deliver { from, to, frame });
+    }
+
     /// Which process answers to this name for that member.
     fn slot_of(&self, name: ReplicaId, asking: ReplicaId) -> Option<usize> {
         let members = self.plan.options.members;

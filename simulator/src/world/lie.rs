@@ -80,8 +80,13 @@ impl World {
             }
         });
         self.injected += added;
+        let own = self.places[slot].node.id;
         for (to, frame, held) in parcels {
-            self.send(slot, to, &frame, delay + held);
+            if to == own {
+                self.tell_itself(slot, &frame);
+            } else {
+                self.send(slot, to, &frame, delay + held);
+            }
         }
     }
 
