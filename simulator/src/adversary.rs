@@ -218,6 +218,8 @@ pub struct Heard {
     pub signed: BTreeMap<&'static str, VecDeque<SignedMessage>>,
     /// Canonical requests.
     pub requests: VecDeque<Bytes>,
+    /// How often gateways brought one.
+    pub brought: u64,
     /// Whole frames of others.
     pub frames: VecDeque<Arc<SharedFrame>>,
 }
@@ -270,6 +272,7 @@ impl Heard {
             let as_of = *as_of;
             for request in requests {
                 push(&mut self.requests, request.clone());
+                self.brought += 1;
             }
             let names = requests.iter().map(|bytes| request_id(bytes)).collect();
             kind = "ADMITTED";

@@ -25,6 +25,8 @@ pub(super) struct ChargeItself {
     vouched: BTreeSet<(ReplicaId, RequestId)>,
     /// When it gives its word for all of them once more, in virtual microseconds.
     vouches_again: u64,
+    /// How often gateways had brought requests when it did so last.
+    brought: u64,
     /// When its core is given them again.
     tells_itself: u64,
 }
@@ -76,11 +78,13 @@ impl Attack for ChargeItself {
 }
 
 impl ChargeItself {
-    /// As if clients came to it, and came back before anybody else's patience ends.
+    /// As if clients came to it, and came back before anybody else's patience ends, for as long as
+    /// any come back to anybody.
     fn vouch(&mut self, scene: &Scene<'_>) -> Vec<(ReplicaId, Frame)> {
-        if scene.now >= self.vouches_again {
+        if scene.now >= self.vouches_again && scene.heard.brought > self.brought {
             self.vouched.clear();
             self.vouches_again = scene.now + scene.request_timeout / 8;
+            self.brought = scene.heard.brought;
         }
         let heard = scene.heard.requests.iter();
         let news = heard.filter(|bytes| self.vouched.insert((scene.me, request_id(bytes))));
