@@ -160,7 +160,9 @@ impl Replica {
                 bounded(held).map(Supply::Requests)
             }
             Fetch::Outcome { sequence, index } => {
+                let kept = || self.disputes.ours((*sequence, *index));
                 self.outcome(*sequence, *index)
+                    .or_else(kept)
                     .map(|answer| Supply::Outcome {
                         sequence: *sequence,
                         index: *index,

@@ -12,6 +12,7 @@ mod certificate;
 mod clocks;
 mod config;
 mod dispatch;
+mod disputes;
 mod effect;
 mod event;
 mod execution;

@@ -56,6 +56,12 @@ pub const RELAYED_MESSAGES: usize = 64;
 /// The most peers' differing answers looked at for one sequence.
 pub const DIFFERENCES: usize = 16;
 
+/// Leaves below the stable checkpoint of which is remembered that answers differed.
+pub const DISPUTES: usize = 64;
+
+/// What those answers may come to, in bytes.
+pub const DISPUTE_BYTES: usize = 4 << 20;
+
 /// Times a view-change timeout doubles before it stays as it is.
 pub const TIMEOUT_DOUBLINGS: u32 = 4;
 

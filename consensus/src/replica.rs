@@ -16,6 +16,7 @@ use crate::admission::Ran;
 use crate::batch::KnownBatch;
 use crate::certificate::{CheckpointCertificate, Judge};
 use crate::config::{Config, Recovered};
+use crate::disputes::Disputes;
 use crate::effect::{Effects, Notice};
 use crate::event::Event;
 use crate::execution::{Answer, Certificate, Outcome};
@@ -88,6 +89,7 @@ pub struct Replica {
     pub(crate) executed: Sequence,
     /// Outcomes that the log had, of runs that are not handed over again yet.
     pub(crate) recorded: BTreeMap<Sequence, Vec<Outcome>>,
+    pub(crate) disputes: Disputes,
     pub(crate) keys: KeyTable,
     pub(crate) ordinal: u64,
     pub(crate) time: UnixMillis,
@@ -291,6 +293,7 @@ impl Replica {
             dispatched: Sequence(0),
             executed: Sequence(0),
             recorded: BTreeMap::new(),
+            disputes: Disputes::default(),
             keys: KeyTable::new(config.gateway_keys, Sequence(0)),
             ordinal: 0,
             time: UnixMillis(0),

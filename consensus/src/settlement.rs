@@ -293,6 +293,7 @@ impl Replica {
 
     /// Everything at or below a stable checkpoint is the ledger's from now on.
     pub(crate) fn move_watermark(&mut self, stable: Sequence, proof: CheckpointCertificate) {
+        self.keep_disputed(stable);
         self.stable = stable;
         self.stable_certificate = Some(proof);
         self.slots = self.slots.split_off(&stable.next());
@@ -399,10 +400,9 @@ impl Replica {
     ) -> Result<(), Rejection> {
         let place = usize::try_from(index).map_err(|_| Rejection::Supply)?;
         let request = self.request_line(sequence, place);
-        let slot = self
-            .slots
-            .get_mut(&sequence)
-            .ok_or(Rejection::OutsideWindow)?;
+        let Some(slot) = self.slots.get_mut(&sequence) else {
+            return self.on_disputed(from, (sequence, index), answer, effects);
+        };
         let said = slot
             .results
             .get(&from)
@@ -438,7 +438,7 @@ impl Replica {
         Ok(())
     }
 
-    fn request_line(&self, sequence: Sequence, place: usize) -> Option<String> {
+    pub(crate) fn request_line(&self, sequence: Sequence, place: usize) -> Option<String> {
         let run = self.slots.get(&sequence)?.run.as_ref()?;
         let id = run.items.get(place)?.request_id;
         let known = self.ran.get(&id)?;
