@@ -22,10 +22,17 @@ impl Replica {
         self.send_status(effects);
     }
 
-    /// The slow tick: tells the others, and asks for what did not come by itself.
+    /// The slow tick: tells the others, and asks for what did not come by itself. Once a step: links
+    /// come up together, and each of them would have everyone told the same.
     pub(crate) fn send_status(&mut self, effects: &mut Effects) {
         self.status_due = self.now.monotonic + STATUS_INTERVAL;
         let standing = self.report();
+        let mut said = effects.messages.iter_mut();
+        if let Some(said) = said.find(|message| matches!(message, Message::Status(_))) {
+            *said = Message::Status(standing);
+            self.last_standing = standing;
+            return;
+        }
         let stuck = standing == self.last_standing;
         self.last_standing = standing;
         effects.messages.push(Message::Status(standing));

@@ -11,9 +11,9 @@ mod group;
 
 use std::time::Duration;
 
-use byzantine_consensus::{Message, Replica, ResultVote, Sequence};
+use byzantine_consensus::{Event, Message, Replica, ResultVote, Sequence};
 use byzantine_proof::Digest;
-use group::Group;
+use group::{Group, replica_id};
 
 fn replica(group: &Group, id: usize) -> &Replica {
     group.nodes[id].replica.as_ref().unwrap()
@@ -60,6 +60,18 @@ fn it_says_where_a_request_was_answered() {
     assert_eq!(answered(&group), None);
     group.stabilize();
     assert_eq!(answered(&group), Some((Sequence(1), 0)));
+}
+
+#[test]
+fn it_says_where_it_stands_once_a_step_however_many_connect_in_it() {
+    let mut group = Group::new(4, 1, 4);
+    group.stabilize();
+    group.talk.take();
+    let connected = [1, 2, 3].map(|peer| Event::Connected(replica_id(peer)));
+    group.handle_all(0, connected);
+    assert_eq!(group.talk.take(), "0: says STATUS\n");
+    group.handle(0, Event::Connected(replica_id(1)));
+    assert!(group.talk.take().contains("0: says STATUS\n"));
 }
 
 #[test]
