@@ -1,6 +1,5 @@
 //! Committed batches go to the executor in order; exactly-once is decided here, once.
 
-use bytes::Bytes;
 use byzantine_proof::BatchLeaf;
 
 use crate::admission::{Ran, Refused};
@@ -248,13 +247,12 @@ impl Replica {
     }
 
     fn execution(&self, run: &Run, requests: &[KnownRequest], batch: &KnownBatch) -> Execution {
-        let body = |item: &RunItem| -> Bytes {
-            let found = requests
-                .iter()
-                .find(|request| request.id == item.request_id);
-            found
-                .map(|request| request.bytes.clone())
-                .unwrap_or_default()
+        // What makes leaves stands in the requests' own order, so one pass finds all bodies.
+        let mut bodies = requests.iter();
+        let mut body = |item: &RunItem| {
+            let found = bodies.find(|request| request.id == item.request_id);
+            let bytes = &found.expect("an item is one of the requests").bytes;
+            Request::decode(bytes).expect("a known request was decoded before")
         };
         let items = run
             .items
@@ -263,7 +261,7 @@ impl Replica {
             .map(|(item, index)| ExecutionItem {
                 index,
                 request_id: item.request_id,
-                request: Request::decode(&body(item)).expect("a known request was decoded before"),
+                request: body(item),
                 verdict: item.verdict,
             });
         Execution {
