@@ -1,7 +1,7 @@
 //! Who is charged for a key, who is refused for want of room, and that nobody else is: by a table
 //! of keys of its own, which the ledger's order moves on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use byzantine_consensus::{
@@ -27,6 +27,8 @@ struct Known {
 struct Table {
     kept: Retention,
     keys: BTreeMap<Digest, Known>,
+    /// Each gateway's, by when they are forgotten: in a flood there are thousands.
+    by_gateway: BTreeMap<ReplicaId, BTreeSet<(u64, Digest)>>,
     /// The last sequence of which a key was forgotten.
     forgotten: Sequence,
     /// Where each request ran last.
@@ -35,10 +37,20 @@ struct Table {
 
 impl Table {
     fn forget(&mut self, time: u64) {
-        let passed = self.keys.values().filter(|known| known.expires < time);
-        let last = passed.map(|known| known.sequence).max();
-        self.forgotten = self.forgotten.max(last.unwrap_or_default());
-        self.keys.retain(|_, known| known.expires >= time);
+        for keys in self.by_gateway.values_mut() {
+            let kept = keys.split_off(&(time, Digest::from_bytes([0; 32])));
+            for (_, key) in std::mem::replace(keys, kept) {
+                let sequence = self.keys.remove(&key).map(|known| known.sequence);
+                self.forgotten = self.forgotten.max(sequence.unwrap_or_default());
+            }
+        }
+    }
+
+    fn remember(&mut self, key: Digest, known: Known) {
+        let of = self.by_gateway.entry(known.gateway).or_default();
+        of.insert((known.expires, key));
+        self.ran.insert(known.request, known.sequence);
+        self.keys.insert(key, known);
     }
 
     /// What must become of a request; `None` where it was answered, or let in too long ago.
@@ -58,9 +70,9 @@ impl Table {
     }
 
     fn limit(&self, gateway: ReplicaId, time: u64) -> Option<Limit> {
-        let of = || self.keys.values().filter(|known| known.gateway == gateway);
-        let keys = u32::try_from(of().count()).unwrap_or(u32::MAX);
-        let first = of().map(|known| known.expires).min().unwrap_or(time);
+        let of = self.by_gateway.get(&gateway);
+        let keys = of.map_or(0, |of| u32::try_from(of.len()).unwrap_or(u32::MAX));
+        let first = of.and_then(BTreeSet::first).map_or(time, |(at, _)| *at);
         (keys >= self.kept.gateway_keys).then_some(Limit {
             gateway,
             keys,
@@ -105,6 +117,7 @@ impl Checks {
         let mut table = Table {
             kept,
             keys: BTreeMap::new(),
+            by_gateway: BTreeMap::new(),
             forgotten: Sequence(0),
             ran: BTreeMap::new(),
         };
@@ -168,17 +181,14 @@ impl Checks {
                 return broken(format!("{id} of {gateway}: {found:?} where {due} is due"));
             }
             if due == "call" {
-                table.ran.insert(id, sequence);
                 let expires = expiry(&table.kept, request.key_source, time);
-                table.keys.insert(
-                    key,
-                    Known {
-                        sequence,
-                        request: id,
-                        gateway,
-                        expires,
-                    },
-                );
+                let known = Known {
+                    sequence,
+                    request: id,
+                    gateway,
+                    expires,
+                };
+                table.remember(key, known);
             }
         }
         if answers.next().is_some() {
