@@ -10,7 +10,7 @@ pub(super) struct KeyTwice {
 }
 
 /// How many it brings: a gateway that never falls silent lets no pool ever be empty.
-const MOST: u32 = 600;
+const MOST: u32 = 150;
 
 impl Attack for KeyTwice {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {

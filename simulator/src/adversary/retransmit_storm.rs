@@ -14,7 +14,7 @@ pub(super) struct RetransmitStorm {
 }
 
 /// How many bytes a storm has, and how many bundles.
-const STORM: (usize, u32) = (8 << 20, 1000);
+const STORM: (usize, u32) = (4 << 20, 500);
 
 impl Attack for RetransmitStorm {
     fn inject(&mut self, scene: &mut Scene<'_>) -> Vec<(ReplicaId, Frame)> {
