@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use byzantine_simulator::command::{Command, Verdict};
 use clap::Parser as _;
 
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match Command::parse().execute() {

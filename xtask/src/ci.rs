@@ -192,8 +192,15 @@ fn acceptance() -> Result<Outcome, XtaskError> {
 
 /// The simulator, built with the bugs that its recorded seeds must find.
 fn simulator(arguments: &str) -> Result<Outcome, XtaskError> {
-    let build = "run --quiet --locked --profile swarm --package byzantine-simulator \
-                 --features sabotage --";
+    // The quicker allocator is built by `make`.
+    let features = if command::exists("make") {
+        "sabotage,jemalloc"
+    } else {
+        "sabotage"
+    };
+    let build = format!(
+        "run --quiet --locked --profile swarm --package byzantine-simulator --features {features} --"
+    );
     let words = build.split_whitespace().chain(arguments.split_whitespace());
     cargo_step(&words.collect::<Vec<_>>())
 }

@@ -52,6 +52,12 @@ pub(crate) fn run(command: &mut Command) -> Result<(), XtaskError> {
     })
 }
 
+/// Whether a program is installed that says its version.
+pub(crate) fn exists(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|said| said.status.success())
+}
+
 /// Runs a program for its output, whatever its exit status.
 ///
 /// # Errors
