@@ -4,7 +4,9 @@
 //! second encodings of a point are refused when read, and signatures are checked by
 //! `verify_strict` one by one, never in batches.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
@@ -28,7 +30,7 @@ impl SecretKey {
 
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key().to_bytes())
+        PublicKey(self.0.verifying_key())
     }
 
     /// Signs `message` (RFC 8032, deterministic).
@@ -49,9 +51,10 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// An Ed25519 public key that was checked when it was read.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PublicKey([u8; 32]);
+/// An Ed25519 public key that was checked when it was read. It keeps the point that its bytes stand
+/// for, which takes a tenth of a verification to find.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
     /// Checks 32 bytes.
@@ -67,7 +70,7 @@ impl PublicKey {
         if key.is_weak() || !canonical {
             Err(refused())
         } else {
-            Ok(Self(bytes))
+            Ok(Self(key))
         }
     }
 
@@ -80,13 +83,13 @@ impl PublicKey {
     }
 
     /// The 32 bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
     }
 
     /// Standard, padded base64: 44 characters.
     pub fn to_base64(self) -> String {
-        base64_encode(&self.0)
+        base64_encode(self.as_bytes())
     }
 
     /// Checks a signature by the strict rules.
@@ -97,10 +100,27 @@ impl PublicKey {
         let refused = || ProofError::Signature {
             key: self.to_base64(),
         };
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| refused())?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        key.verify_strict(message, &signature)
-            .map_err(|_| refused())
+        let verified = self.0.verify_strict(message, &signature);
+        verified.map_err(|_| refused())
+    }
+}
+
+impl PartialOrd for PublicKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PublicKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for PublicKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
