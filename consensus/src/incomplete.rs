@@ -45,13 +45,17 @@ impl Replica {
     fn incomplete_proposals(&self) -> impl Iterator<Item = (Duration, Sequence, Digest)> + '_ {
         let backup = !self.is_primary() && !self.changing;
         let open = self.slots.range(self.dispatched.next()..);
-        open.filter(move |(_, slot)| backup && slot.bodies_asked != Some(self.view))
-            .filter_map(|(sequence, slot)| {
-                let digest = slot.pre_prepared_in(self.view)?.body().digest;
-                let due = slot.pre_prepared_at + BODY_PATIENCE;
-                let whole = self.has_bodies(*sequence, &digest) && !self.lacks_words(*sequence);
-                (!whole).then_some((due, *sequence, digest))
-            })
+        open.filter(move |(_, slot)| {
+            // Whoever has agreed had everything: a full batch is not gone through at each event.
+            let agreed = slot.prepared_at.is_some() && slot.prepare_sent == Some(self.view);
+            backup && !agreed && slot.bodies_asked != Some(self.view)
+        })
+        .filter_map(|(sequence, slot)| {
+            let digest = slot.pre_prepared_in(self.view)?.body().digest;
+            let due = slot.pre_prepared_at + BODY_PATIENCE;
+            let whole = self.has_bodies(*sequence, &digest) && !self.lacks_words(*sequence);
+            (!whole).then_some((due, *sequence, digest))
+        })
     }
 
     /// Whether a fresh proposal is held because gateways' words for its requests are not here.
