@@ -27,6 +27,8 @@ pub(super) struct ChargeItself {
     vouches_again: u64,
     /// How often gateways had brought requests when it did so last.
     brought: u64,
+    /// How often they had when it looked last for one that is new.
+    looked: u64,
     /// When its core is given them again.
     tells_itself: u64,
 }
@@ -85,7 +87,10 @@ impl ChargeItself {
             self.vouched.clear();
             self.vouches_again = scene.now + scene.request_timeout / 8;
             self.brought = scene.heard.brought;
+        } else if scene.heard.brought == self.looked {
+            return Vec::new();
         }
+        self.looked = scene.heard.brought;
         let heard = scene.heard.requests.iter();
         let news = heard.filter(|bytes| self.vouched.insert((scene.me, request_id(bytes))));
         let news: Vec<Bytes> = news.cloned().collect();
