@@ -119,13 +119,16 @@ impl Replica {
     }
 }
 
+/// What nearly every record fits into.
+const RECORD_BYTES: usize = 1024;
+
 fn write<L: Log>(
     log: &mut L,
     records: &[Record],
     envelopes: &[Envelope],
     messages: &[Vec<Message>],
 ) -> Result<(), L::Error> {
-    let mut buffer = Vec::new();
+    let mut buffer = Vec::with_capacity(RECORD_BYTES);
     for record in records {
         log.append(record.encode_into(&mut buffer))?;
     }
