@@ -217,6 +217,12 @@ impl Plan {
         }
     }
 
+    /// How many times as long as usual a run is; at least 1. Bounds on time and views grow with it.
+    pub fn length(&self) -> u64 {
+        let times = self.options.requests.div_ceil(REQUESTS).max(1);
+        u64::try_from(times).unwrap_or(1)
+    }
+
     /// q.
     pub fn quorum(&self) -> usize {
         (self.options.members + self.faulty + 2) / 2

@@ -10,7 +10,7 @@ use crate::adversary::AttackKind;
 use crate::check::{Violation, ledgers_agree, linearizable, witness};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
-use crate::plan::{MILLISECOND, REQUESTS, SECOND};
+use crate::plan::{MILLISECOND, SECOND};
 
 /// What clocks may be wrong in all, in milliseconds: far less than what a liar would gain from.
 const HOUR: u64 = 3_600_000;
@@ -71,8 +71,7 @@ impl World {
     /// How long a healed quorum may take to answer all. Two clients whose messages take a quarter
     /// of a second each way ask one after the other: six times as many take six times as long.
     fn answers_take(&self) -> u64 {
-        let times = self.plan.options.requests.div_ceil(REQUESTS).max(1);
-        HEALED_LIMIT * u64::try_from(times).unwrap_or(1)
+        HEALED_LIMIT * self.plan.length()
     }
 
     /// How long what a liar let in may take in the end, besides. Where only one correct replica was
