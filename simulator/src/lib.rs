@@ -22,6 +22,7 @@ pub mod node;
 pub mod plan;
 pub mod random;
 pub mod sabotage;
+pub mod say;
 pub mod seeds;
 pub mod selection;
 pub mod tally;

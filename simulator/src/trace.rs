@@ -8,6 +8,8 @@ use std::hash::BuildHasherDefault;
 use bytes::Bytes;
 use byzantine_consensus::{Batch, Fetch, Frame, Message, RequestId, Subject, Supply, request_id};
 
+use crate::say::say;
+
 /// The record of one run.
 #[derive(Debug, Default)]
 pub struct Trace {
@@ -60,7 +62,7 @@ impl Trace {
     /// Prints a line, if lines are wanted.
     pub fn line(&self, now: u64, text: impl FnOnce() -> String) {
         if self.verbose {
-            println!("{:>4}.{:06} {}", now / 1_000_000, now % 1_000_000, text());
+            say!("{:>4}.{:06} {}", now / 1_000_000, now % 1_000_000, text());
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{Output, Verdict, reproduction};
 use crate::adversary::AttackKind;
 use crate::fault::{Fault, Faults};
 use crate::plan::Options;
+use crate::say::say;
 use crate::world::{Report, run};
 
 /// Arguments of `sim attack`.
@@ -122,14 +123,14 @@ fn print(row: &Row, output: Output) {
     if output == Output::Json {
         let broken = &row.broken;
         let text = json!({"attack": attack, "n": members, "broken": broken, "keptPercent": kept});
-        println!("{text}");
+        say!("{text}");
         return;
     }
-    println!(
+    say!(
         "{attack:<24} n={members:<3} {} broken, {kept} % of throughput kept",
         row.broken.len()
     );
     for line in row.broken.iter().take(3) {
-        println!("    {}", line.chars().take(400).collect::<String>());
+        say!("    {}", line.chars().take(400).collect::<String>());
     }
 }

@@ -13,6 +13,7 @@ use super::{Output, Verdict};
 use crate::adversary::AttackKind;
 use crate::plan::Options;
 use crate::sabotage::POSSIBLE;
+use crate::say::say;
 
 /// Sizes of the group in which every attack is made.
 const ATTACKED: [usize; 3] = [4, 7, 10];
@@ -54,10 +55,10 @@ impl Ci {
         } else {
             "without bugs: this build has no switches"
         };
-        println!("recorded seeds {bugs}: {} s", started.elapsed().as_secs());
+        say!("recorded seeds {bugs}: {} s", started.elapsed().as_secs());
         let attacks = self.attacks(first, end);
         let swarm = self.swarm(first, end);
-        println!("in all {} s", started.elapsed().as_secs());
+        say!("in all {} s", started.elapsed().as_secs());
         if [recorded, attacks, swarm].contains(&Verdict::Broken) {
             Verdict::Broken
         } else {
@@ -79,7 +80,7 @@ impl Ci {
                 ..Options::swarm(first.wrapping_add(number), members)
             }
         });
-        println!("attacks: {} of {} runs", tally.runs, pairs.len());
+        say!("attacks: {} of {} runs", tally.runs, pairs.len());
         tell_failures(&tally);
         verdict(tally.failures.is_empty() && tally.runs == pairs.len() as u64)
     }
@@ -90,9 +91,9 @@ impl Ci {
             Options::swarm(first.wrapping_add(number), SIZES[place])
         });
         let (runs, wanted) = (tally.runs, self.schedules);
-        println!("swarm: {runs} of {wanted} fresh schedules from seed {first}");
+        say!("swarm: {runs} of {wanted} fresh schedules from seed {first}");
         if runs < wanted {
-            println!("the time was up: give more threads or minutes for all of them");
+            say!("the time was up: give more threads or minutes for all of them");
         }
         tell_failures(&tally);
         verdict(tally.failures.is_empty() && tally.vacuous().is_empty())

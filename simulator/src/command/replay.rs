@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Output, Verdict, reproduction};
+use crate::say::say;
 use crate::seeds::{Recorded, Struck, read};
 use crate::world::run;
 
@@ -32,20 +33,21 @@ impl Replay {
                 Ok(Struck::After(runs)) => tell_blunt(&seed, runs),
                 Err(lost) => {
                     verdict = Verdict::Broken;
-                    println!("{lost}");
+                    say!("{lost}");
                 }
             }
             let Recorded { name, options, .. } = seed;
             let report = run(&options, false);
             if let Some(violation) = report.violation {
                 verdict = Verdict::Broken;
-                println!(
+                say!(
                     "{name}: broken: {}: {}",
-                    violation.invariant, violation.detail
+                    violation.invariant,
+                    violation.detail
                 );
-                println!("    {}", reproduction(&options.arguments()));
+                say!("    {}", reproduction(&options.arguments()));
             } else if output == Output::Text {
-                println!("{name}: kept, hash {:016x}", report.hash);
+                say!("{name}: kept, hash {:016x}", report.hash);
             }
         }
         verdict
@@ -55,7 +57,7 @@ impl Replay {
 /// The bug is found, but by another run than the recorded one.
 fn tell_blunt(seed: &Recorded, runs: u64) {
     let (name, bug) = (&seed.name, seed.strikes.as_deref().unwrap_or_default());
-    println!(
+    say!(
         "{name}: its schedule is another one now; {bug} was found after {runs} more. Record it \
          anew: sim sabotage {bug} --times 1 --record simulator/seeds"
     );

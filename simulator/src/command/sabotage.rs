@@ -9,6 +9,7 @@ use super::{Output, Verdict};
 use crate::bias::biased;
 use crate::plan::Options;
 use crate::sabotage::{Bug, POSSIBLE};
+use crate::say::say;
 use crate::world::run;
 
 /// Arguments of `sim sabotage`.
@@ -114,7 +115,7 @@ fn print(bug: Bug, found: Option<&Found>, output: Output) {
     match (output, found) {
         (Output::Json, found) => {
             let (runs, by) = found.map(|found| (found.runs, &found.invariant)).unzip();
-            println!(
+            say!(
                 "{}",
                 json!({"bug": name, "medianRuns": runs, "foundBy": by})
             );
@@ -125,8 +126,8 @@ fn print(bug: Bug, found: Option<&Found>, output: Output) {
                 runs, invariant, ..
             }),
         ) => {
-            println!("{name:<26} found by {invariant} after {runs} runs");
+            say!("{name:<26} found by {invariant} after {runs} runs");
         }
-        (Output::Text, None) => println!("{name:<26} NOT FOUND"),
+        (Output::Text, None) => say!("{name:<26} NOT FOUND"),
     }
 }

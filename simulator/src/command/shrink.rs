@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{Verdict, reproduction};
 use crate::plan::{MILLISECOND, Options, Plan};
+use crate::say::say;
 use crate::selection::Selection;
 use crate::world::run;
 
@@ -18,15 +19,15 @@ impl Shrink {
     pub(super) fn execute(&self) -> Verdict {
         let mut smallest = self.selection.options();
         let Some(first) = run(&smallest, false).violation else {
-            println!("this run breaks no promise: nothing to shrink");
+            say!("this run breaks no promise: nothing to shrink");
             return Verdict::Kept;
         };
-        println!("{}: {}", first.invariant, first.detail);
+        say!("{}: {}", first.invariant, first.detail);
         while let Some(smaller) = step(&smallest, first.invariant) {
-            println!("smaller: {}", smaller.arguments());
+            say!("smaller: {}", smaller.arguments());
             smallest = smaller;
         }
-        println!("{}", reproduction(&smallest.arguments()));
+        say!("{}", reproduction(&smallest.arguments()));
         Verdict::Broken
     }
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Output, Verdict, reproduction};
+use crate::say::say;
 use crate::selection::Selection;
 use crate::world::run;
 
@@ -35,12 +36,12 @@ impl Run {
                 "invariant": violation.map(|violation| violation.invariant),
                 "detail": violation.map(|violation| violation.detail.clone()),
             });
-            println!("{text}");
+            say!("{text}");
         } else {
             let seconds = report.ended / 1_000_000;
             let (events, answered, hash) = (report.events, report.answered, report.hash);
-            println!("{events} events in {seconds} virtual seconds, {answered} requests answered");
-            println!("hash {hash:016x}");
+            say!("{events} events in {seconds} virtual seconds, {answered} requests answered");
+            say!("hash {hash:016x}");
         }
         match report.violation {
             None => Verdict::Kept,

@@ -10,6 +10,7 @@ use super::workers::{Until, run_all};
 use super::{Output, Verdict, reproduction};
 use crate::fault::Faults;
 use crate::plan::Options;
+use crate::say::say;
 use crate::tally::Tally;
 
 /// Arguments of `sim swarm`.
@@ -120,10 +121,12 @@ fn rate(tally: &Tally, busy: f64) -> f64 {
 
 fn print_text(tally: &Tally, first: u64, seconds: f64, busy: f64) {
     let (runs, rate) = (tally.runs, rate(tally, busy));
-    println!(
+    say!(
         "{runs} runs from seed {first} in {seconds:.0} s: {rate:.0} a minute a core; \
          {} events; at most {} views and {} virtual ms after the healing",
-        tally.events, tally.most_views, tally.slowest_ms
+        tally.events,
+        tally.most_views,
+        tally.slowest_ms
     );
     tell_failures(tally);
 }
@@ -135,18 +138,18 @@ pub(super) fn tell_failures(tally: &Tally) {
         *kinds.entry(&failure.invariant).or_default() += 1;
     }
     for failure in tally.failures.iter().take(20) {
-        println!(
+        say!(
             "broken: {}: {}",
             failure.invariant,
             shortened(&failure.detail)
         );
-        println!("        {}", reproduction(&failure.arguments));
+        say!("        {}", reproduction(&failure.arguments));
     }
     if !kinds.is_empty() {
-        println!("{} runs are broken: {kinds:?}", tally.failures.len());
+        say!("{} runs are broken: {kinds:?}", tally.failures.len());
     }
     for (name, runs) in tally.vacuous() {
-        println!("never tried enough: {name} occurred in {runs} runs");
+        say!("never tried enough: {name} occurred in {runs} runs");
     }
 }
 
@@ -162,5 +165,5 @@ fn print_json(tally: &Tally, first: u64, seconds: f64, busy: f64) {
         "tally": tally,
         "vacuous": tally.vacuous(),
     });
-    println!("{text}");
+    say!("{text}");
 }
