@@ -22,8 +22,8 @@ impl Replica {
         self.send_status(effects);
     }
 
-    /// The slow tick: tells the others, and asks for what did not come by itself. Once a step: links
-    /// come up together, and each of them would have everyone told the same.
+    /// The slow tick: tells the others, and asks for what did not come by itself. Once a step:
+    /// links come up together, and each of them would have everyone told the same.
     pub(crate) fn send_status(&mut self, effects: &mut Effects) {
         self.status_due = self.now.monotonic + STATUS_INTERVAL;
         let standing = self.report();

@@ -1,5 +1,5 @@
-//! An answer that differs is shown to people, also when the checkpoint that drops its sequence comes
-//! before the question, or before the answer.
+//! An answer that differs is shown to people, also when the checkpoint that drops its sequence
+//! comes before the question, or before the answer.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[allow(

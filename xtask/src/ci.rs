@@ -199,7 +199,8 @@ fn simulator(arguments: &str) -> Result<Outcome, XtaskError> {
         "sabotage"
     };
     let build = format!(
-        "run --quiet --locked --profile swarm --package byzantine-simulator --features {features} --"
+        "run --quiet --locked --profile swarm --package byzantine-simulator \
+         --features {features} --"
     );
     let words = build.split_whitespace().chain(arguments.split_whitespace());
     cargo_step(&words.collect::<Vec<_>>())
