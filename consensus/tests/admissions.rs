@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byzantine_consensus::{
-    Batch, KeySource, Message, ReplicaId, Request, Sequence, UnixMillis, Verdict, View, Vote,
+    Batch, KeySource, Message, ReplicaId, Request, Sequence, Supply, UnixMillis, Verdict, View,
+    Vote,
 };
 use group::Group;
 
@@ -86,7 +87,7 @@ fn a_request_that_nobody_vouched_for_is_not_ordered() {
     group.crash(0);
     let invented = request("invented");
     propose(&mut group, &invented, 0);
-    let bodies = byzantine_consensus::Supply::Requests(vec![invented.encode()]);
+    let bodies = Supply::Requests(vec![invented.encode()]);
     for to in 1..4 {
         group.supply(0, to, bodies.clone());
     }
@@ -239,4 +240,38 @@ fn a_restart_keeps_the_words_that_were_given() {
     group.advance(Duration::from_secs(20));
     let settled = &group.nodes[1].ledger[0].answers[0];
     assert_eq!(settled.gateway, ReplicaId(3));
+}
+
+#[test]
+fn what_goes_on_to_the_next_word_is_not_begun_again_by_whoever_brings_its_body() {
+    let mut group = Group::with_quota(4, 1, 8, 1);
+    group.stabilize();
+    for gateway in 0..3 {
+        group.request(gateway, &format!("own-{gateway}"), "/");
+        group.stabilize();
+    }
+    // Gateways 0 and 1 vouch for the last request that there is room for while apps stand still.
+    for node in &mut group.nodes {
+        node.paused_app = true;
+    }
+    for number in 4..8 {
+        group.request(2, &format!("other-{number}"), "/");
+        group.stabilize();
+    }
+    group.withheld.extend((1..4).map(|id| (id, "COMMIT")));
+    let wanted = group.request(0, "k", "/");
+    group.request(1, "k", "/");
+    group.stabilize();
+    group.heal();
+    group.advance(Duration::from_secs(1));
+    assert_eq!(committed(&group), [8; 4]);
+    // It met the limit of the one, and waits on for the other. Now somebody brings it once more.
+    group.advance(Duration::from_millis(200));
+    let body = Supply::Requests(vec![wanted.encode()]);
+    group.supply(2, 0, body);
+    for node in &mut group.nodes {
+        node.paused_app = false;
+    }
+    group.advance(Duration::from_secs(1));
+    assert_eq!(charged(&group, 1)[7..], [(0, false), (1, false)]);
 }
