@@ -88,6 +88,27 @@ pub enum SeedError {
     },
 }
 
+/// Writes the run that finds a built-in bug where `directory` has the one that found it before,
+/// below what explains that, or into a file of the bug's name.
+///
+/// # Errors
+/// The directory or the file cannot be read or written.
+pub fn record(directory: &Path, bug: &str, options: &Options) -> std::io::Result<()> {
+    let strikes = format!("# strikes: {bug}");
+    let mut path = directory.join(format!("{bug}.seed"));
+    let mut lines = vec![strikes.clone()];
+    for entry in std::fs::read_dir(directory)? {
+        let known = entry?.path();
+        let text = std::fs::read_to_string(&known)?;
+        if text.lines().any(|line| line == strikes) {
+            let explained = text.lines().filter(|line| line.starts_with('#'));
+            (path, lines) = (known, explained.map(str::to_owned).collect());
+        }
+    }
+    lines.push(options.arguments());
+    std::fs::write(path, lines.join("\n") + "\n")
+}
+
 /// Reads one file, or all files of a directory in the order of their names. Lines that begin
 /// with `#` explain; every other line is the arguments of a run. `# strikes: NAME` says which
 /// built-in bug the runs below it find.

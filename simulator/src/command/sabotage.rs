@@ -1,6 +1,6 @@
 //! `sim sabotage`: each built-in bug is switched on, and fresh seeds must find it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
@@ -10,6 +10,7 @@ use crate::bias::biased;
 use crate::plan::Options;
 use crate::sabotage::{Bug, POSSIBLE};
 use crate::say::say;
+use crate::seeds::record;
 use crate::world::run;
 
 /// Arguments of `sim sabotage`.
@@ -56,7 +57,7 @@ impl Sabotage {
                 .collect();
             needed.sort_by_key(|found| found.as_ref().map_or(u64::MAX, |found| found.runs));
             if let (Some(directory), Some(Some(first))) = (&self.record, needed.first())
-                && let Err(error) = record(directory, bug, &first.options)
+                && let Err(error) = record(directory, bug.name(), &first.options)
             {
                 eprintln!("cannot write to {}: {error}", directory.display());
             }
@@ -100,14 +101,6 @@ impl Sabotage {
                 .then_some(found)
         })
     }
-}
-
-/// A seed file that `sim replay` reads.
-fn record(directory: &Path, bug: Bug, options: &Options) -> std::io::Result<()> {
-    let name = bug.name();
-    let path = directory.join(format!("{name}.seed"));
-    let arguments = options.arguments();
-    std::fs::write(path, format!("# strikes: {name}\n{arguments}\n"))
 }
 
 fn print(bug: Bug, found: Option<&Found>, output: Output) {
