@@ -1,12 +1,6 @@
 //! A member that lost its memory says so, for as long as it keeps silent.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use std::time::Duration;

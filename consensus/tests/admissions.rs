@@ -1,12 +1,6 @@
 //! A request is ordered on a gateway's signed word, and that gateway alone is charged for it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use std::time::Duration;

@@ -2,12 +2,6 @@
 //! comes before the question, or before the answer.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use byzantine_consensus::{

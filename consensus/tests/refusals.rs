@@ -1,12 +1,6 @@
 //! What a faulty member may say and nobody takes: one message each, and the reason that is counted.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use std::time::Duration;

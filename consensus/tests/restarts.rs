@@ -1,12 +1,6 @@
 //! What a replica does again after a restart, and what it does not.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use std::time::Duration;

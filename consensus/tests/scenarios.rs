@@ -4,12 +4,6 @@
 //! `BYZANTINE_REWRITE=1 cargo test -p byzantine-consensus` records the output anew.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use std::fmt::Write as _;

@@ -4,12 +4,6 @@
 //! A failing seed is printed; `BYZANTINE_SEED=n` runs that one alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use std::time::Duration;

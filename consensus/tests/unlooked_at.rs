@@ -2,12 +2,6 @@
 //! no need of. Whatever says anything else is looked at. A forged signature tells which is which.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use byzantine_consensus::{

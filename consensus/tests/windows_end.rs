@@ -1,12 +1,6 @@
 //! The window's end is kept for RESOLVEs, and for null batches that lead past a checkpoint.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    reason = "shared by the test binaries"
-)]
 mod group;
 
 use std::time::Duration;

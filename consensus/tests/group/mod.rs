@@ -1,5 +1,11 @@
 //! A group of replicas in one thread: an in-memory network, a log that keeps only what was
 //! synced, and an app that adds numbers. Nothing here waits; time moves when a test says so.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "each test binary uses a part of it"
+)]
 
 mod answers;
 mod forge;
