@@ -89,7 +89,11 @@ fn of(bug: &str) -> Bias {
             &[F::Pause, F::Loss, F::OneWay],
             &[4],
         ),
-        "few-promises" | "promise-broken" => (&[], &[F::OddApp, F::Loss, F::Reorder], &[]),
+        "few-promises" => (&[], &[F::OddApp, F::Loss, F::Reorder], &[]),
+        "promise-broken" => {
+            let lies: &[A] = &[A::FalsePromise, A::SplitResults, A::LostResults];
+            (lies, &[F::OddApp, F::Loss, F::Reorder], &[4])
+        }
         "weak-leaf-ignored" => {
             let lies: &[A] = &[A::CorruptReply, A::SplitResults, A::FalsePromise];
             (lies, &[F::Loss, F::Pause, F::OneWay], &[4])

@@ -48,8 +48,8 @@ struct Row {
     members: usize,
     broken: Vec<String>,
     /// Throughput kept without any other fault, in per cent of that without liars: the mean of all
-    /// seeds that were measured.
-    kept: u64,
+    /// seeds that were measured, if any were.
+    kept: Option<u64>,
 }
 
 impl AttackRun {
@@ -97,7 +97,7 @@ impl AttackRun {
             let calm = *calm.entry((seed, members)).or_insert_with(honest);
             kept.push((calm * 100 / attacked.busy.max(1)).min(100));
         }
-        let kept = kept.iter().sum::<u64>() / (kept.len() as u64).max(1);
+        let kept = kept.iter().sum::<u64>().checked_div(kept.len() as u64);
         let attack = attack.name();
         Row {
             attack,
@@ -126,8 +126,11 @@ fn print(row: &Row, output: Output) {
         say!("{text}");
         return;
     }
+    let kept = kept.map_or(String::new(), |kept| {
+        format!(", {kept} % of throughput kept")
+    });
     say!(
-        "{attack:<24} n={members:<3} {} broken, {kept} % of throughput kept",
+        "{attack:<24} n={members:<3} {} broken{kept}",
         row.broken.len()
     );
     for line in row.broken.iter().take(3) {
