@@ -45,7 +45,7 @@ fn drift_is_undone(service: &Service) {
         namespace,
         "service/twin",
         &json!({"spec": {"ports": [{"port": 81}]}}),
-        "81",
+        "\"port\": 81",
     );
     let scaled = json!({"spec": {"replicas": 0}});
     edited(
