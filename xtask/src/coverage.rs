@@ -19,6 +19,19 @@ use regions::Region;
 /// Whose places are looked at.
 const PART: &str = "consensus/src/";
 
+/// Liars that draw each time in which way they are wrong: a few seeds of each do not show all ways.
+const WRONG_IN_MANY_WAYS: [&str; 6] = [
+    "false-entries",
+    "forged-views",
+    "garbage-relay",
+    "spoiled-requests",
+    "unasked-supply",
+    "unjustified-resolve",
+];
+
+/// How many seeds each of them has at each size.
+const LIAR_SEEDS: &str = "200";
+
 /// How much is played.
 #[derive(Args)]
 pub(crate) struct CoverageArguments {
@@ -82,37 +95,35 @@ fn build() -> Result<PathBuf, XtaskError> {
     Ok(directory().join(host).join("release/sim"))
 }
 
-/// Recorded seeds, every attack, fresh schedules; what they break is not this chore's to tell.
+/// Recorded seeds, every attack, fresh schedules, and more of the liars who are wrong in many ways.
+/// What they break is not this chore's to tell.
 fn play(
     program: &Path,
     arguments: &CoverageArguments,
     tools: &Tools,
 ) -> Result<PathBuf, XtaskError> {
-    let (raw, merged) = (
-        directory().join("played.profraw"),
-        directory().join("played.profdata"),
-    );
-    let mut play = Command::new(program);
-    play.current_dir(workspace_root());
-    play.env("LLVM_PROFILE_FILE", &raw);
-    play.args([
-        "ci",
-        "--minutes",
-        "120",
-        "--from",
-        &arguments.from.to_string(),
-    ]);
-    play.args(["--schedules", &arguments.schedules.to_string()]);
-    println!("$ {}", command::line(&play));
-    if let Err(error) = command::run(&mut play) {
-        println!("{error}");
-    }
+    let (from, schedules) = (arguments.from.to_string(), arguments.schedules.to_string());
+    let all = ["ci", "--minutes", "120", "--schedules", &schedules];
+    let more = |liar| {
+        let sizes = ["attack", liar, "--n", "4,7", "--measured", "0"];
+        [&sizes[..], &["--seeds", LIAR_SEEDS]].concat()
+    };
+    let played = std::iter::once(all.to_vec()).chain(WRONG_IN_MANY_WAYS.map(more));
+    let merged = directory().join("played.profdata");
     let mut merge = Command::new(&tools.profdata);
-    merge
-        .args(["merge", "-sparse"])
-        .arg(&raw)
-        .arg("-o")
-        .arg(&merged);
+    merge.args(["merge", "-sparse", "-o"]).arg(&merged);
+    for (number, words) in played.enumerate() {
+        let raw = directory().join(format!("played-{number}.profraw"));
+        let mut play = Command::new(program);
+        play.current_dir(workspace_root());
+        play.env("LLVM_PROFILE_FILE", &raw);
+        play.args(words).args(["--from", &from]);
+        println!("$ {}", command::line(&play));
+        if let Err(error) = command::run(&mut play) {
+            println!("{error}");
+        }
+        merge.arg(&raw);
+    }
     command::run(&mut merge)?;
     Ok(merged)
 }
