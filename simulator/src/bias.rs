@@ -27,6 +27,9 @@ const SHORT_CHAOS: u64 = 500;
 
 const LIES: [F; 3] = [F::Liar, F::Twin, F::Mutation];
 
+/// By those who say something else, or something at all, to some and late.
+const LATE_LIES: [A; 3] = [A::FalsePromise, A::SplitResults, A::LostResults];
+
 /// Bugs that are looked for where nobody lies.
 const HONEST: [&str; 10] = [
     "quota-kept",
@@ -90,10 +93,7 @@ fn of(bug: &str) -> Bias {
             &[4],
         ),
         "few-promises" => (&[], &[F::OddApp, F::Loss, F::Reorder], &[]),
-        "promise-broken" => {
-            let lies: &[A] = &[A::FalsePromise, A::SplitResults, A::LostResults];
-            (lies, &[F::OddApp, F::Loss, F::Reorder], &[4])
-        }
+        "promise-broken" => (&LATE_LIES, &[F::OddApp, F::Loss, F::Reorder], &[4]),
         "weak-leaf-ignored" => {
             let lies: &[A] = &[A::CorruptReply, A::SplitResults, A::FalsePromise];
             (lies, &[F::Loss, F::Pause, F::OneWay], &[4])
