@@ -78,10 +78,13 @@ impl Replica {
     }
 
     /// A certificate of a later sequence may have settled a checkpoint's, and peers that moved
-    /// their watermarks send its ATTESTs no more: then its certificate is in their ledgers.
+    /// their watermarks send its ATTESTs no more: then its certificate is in their ledgers. Who
+    /// restarted since has the tree there in its ledger alone, and could not show that it is
+    /// stable; the next checkpoint, the end of its window, moves its watermarks.
     fn fetch_checkpoint(&mut self, effects: &mut Effects) {
         let checkpoint = self.stable + self.config.checkpoint_interval;
-        if self.certified < checkpoint || is_on(Bug::WatermarkMissed) {
+        let passed = self.certified >= checkpoint && self.settled_tree(checkpoint).is_some();
+        if !passed || is_on(Bug::WatermarkMissed) {
             return;
         }
         let moved = |report: &StatusReport| report.stable >= checkpoint;
@@ -101,14 +104,18 @@ impl Replica {
             return Ok(());
         }
         check_cosignatures(certificate, self.judge())?;
-        let run = self.slots.get(&sequence).and_then(|slot| slot.run.as_ref());
-        let settled = run.and_then(|run| run.settled.as_ref());
-        let ours = settled.map(|settled| (settled.size, settled.root));
-        if ours != Some((certificate.size, certificate.root)) {
+        if self.settled_tree(sequence) != Some((certificate.size, certificate.root)) {
             return Err(Rejection::Supply);
         }
         self.note_late(certificate.clone(), effects);
         Ok(())
+    }
+
+    /// Size and root of the tree up to a sequence that was settled since this replica started.
+    fn settled_tree(&self, sequence: Sequence) -> Option<(u64, Digest)> {
+        let run = self.slots.get(&sequence)?.run.as_ref()?;
+        let settled = run.settled.as_ref()?;
+        Some((settled.size, settled.root))
     }
 
     /// Peers in turn, so that a silent one delays but does not block.
