@@ -109,7 +109,8 @@ impl Replica {
     }
 
     /// The window's end takes one batch of RESOLVEs a view, so that one waits until it can settle
-    /// everything that is open.
+    /// everything that is open. What somebody promised is open for him, even where RESULTs settled
+    /// it here: left out it would stay so, and use up the end for nothing.
     fn has_room_to_resolve(&self) -> bool {
         let next = self.next_sequence;
         if next <= self.last_for_requests() {
@@ -127,6 +128,7 @@ impl Replica {
             && all_handed_over
             && !self.reserved_is_used(next)
             && open.all(|(sequence, slot)| self.is_resolved(slot) || self.is_due(*sequence))
+            && self.resolvable().into_iter().all(|it| self.is_due(it))
     }
 
     fn is_resolved(&self, slot: &Slot) -> bool {
